@@ -1,0 +1,104 @@
+//! Helpers for tests of anything built on this crate: cut the input everywhere, join two connections.
+//!
+//! They are public because the harness of an embedder needs the same: [`every_split`] proves that what a machine
+//! says does not depend on how the network cut its bytes, [`pump`] moves bytes between a client and a server in
+//! memory.
+
+use std::fmt::Debug;
+use std::time::Instant;
+
+use crate::{Connection, Error, PeerMisbehaved};
+
+/// Runs `machine` over `input` in one piece, cut in two at every place, and byte by byte; panics unless it answers
+/// the same each time. Returns that answer.
+///
+/// # Panics
+/// When two ways of cutting give two answers.
+pub fn every_split<T: PartialEq + Debug>(input: &[u8], mut machine: impl FnMut(&[&[u8]]) -> T) -> T {
+    let whole = machine(&[input]);
+    for at in 1..input.len() {
+        let (head, tail) = input.split_at(at);
+        assert_eq!(machine(&[head, tail]), whole, "cut at byte {at}");
+    }
+    let bytes: Vec<&[u8]> = input.chunks(1).collect();
+    assert_eq!(machine(&bytes), whole, "byte by byte");
+    whole
+}
+
+/// Moves all output of each connection to the other until both are silent. Returns the number of bytes moved.
+///
+/// Events are left for the caller to poll; call it again after each reply or command. `piece_bytes` cuts what is
+/// moved, so that a test can run with `1` and with `usize::MAX`.
+pub fn pump<A: Connection, B: Connection>(a: &mut A, b: &mut B, piece_bytes: usize, now: Instant) -> usize {
+    let mut moved = 0;
+    loop {
+        let step = transfer(a, b, piece_bytes, now) + transfer(b, a, piece_bytes, now);
+        if step == 0 {
+            return moved;
+        }
+        moved += step;
+    }
+}
+
+/// Proves that `STARTTLS` is a barrier for one connection, of either side of any protocol (safety rows T1 to T3).
+///
+/// `fresh` makes a connection that waits for the last bytes in the clear, and `last_bytes` are those: the STARTTLS
+/// line for a server, the reply that grants it for a client. Every prefix of `injected` is tried behind them: in
+/// the same segment, in a segment of its own before the handshake, and in the buffer when the handshake is
+/// reported. Each time the connection must end with [`PeerMisbehaved::BytesBeforeTls`], and `is_forbidden` must
+/// hold for none of its events.
+///
+/// # Panics
+/// When a byte gets through.
+pub fn check_tls_barrier<C: Connection>(
+    fresh: impl Fn() -> C,
+    last_bytes: &[u8],
+    injected: &[u8],
+    is_forbidden: impl Fn(&C::Event) -> bool,
+) {
+    let now = Instant::now();
+    let ends = |connection: &mut C| -> Result<(), Error> {
+        while let Some(event) = connection.poll_event()? {
+            assert!(!is_forbidden(&event), "an injected message became an event");
+        }
+        Ok(())
+    };
+    let expected = Err(PeerMisbehaved::BytesBeforeTls.into());
+    for bytes in 1..=injected.len() {
+        let extra = injected.get(..bytes).unwrap_or_default();
+
+        let mut same_segment = fresh();
+        same_segment.receive(&[last_bytes, extra].concat(), now);
+        assert_eq!(ends(&mut same_segment), expected, "{bytes} bytes in the same segment");
+
+        let mut next_segment = fresh();
+        next_segment.receive(last_bytes, now);
+        assert_eq!(ends(&mut next_segment), Ok(()), "nothing was injected yet");
+        next_segment.receive(extra, now);
+        assert_eq!(ends(&mut next_segment), expected, "{bytes} bytes in the next segment");
+
+        let mut unpolled = fresh();
+        unpolled.receive(last_bytes, now);
+        assert_eq!(ends(&mut unpolled), Ok(()), "nothing was injected yet");
+        unpolled.receive(extra, now);
+        unpolled.tls_started(now);
+        assert_eq!(ends(&mut unpolled), expected, "{bytes} bytes in the buffer at the handshake");
+        assert!(unpolled.is_closing());
+    }
+}
+
+fn transfer<A: Connection, B: Connection>(
+    from: &mut A,
+    to: &mut B,
+    piece_bytes: usize,
+    now: Instant,
+) -> usize {
+    let mut moved = 0;
+    while let Some(bytes) = from.poll_transmit() {
+        for piece in bytes.chunks(piece_bytes.max(1)) {
+            to.receive(piece, now);
+        }
+        moved += bytes.len();
+    }
+    moved
+}
