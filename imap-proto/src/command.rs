@@ -1,0 +1,513 @@
+//! Commands: one variant a verb (RFC 3501 6 and the extensions that the crate page names).
+//!
+//! An unknown verb is a command too, with its span, so that an owner can answer it or pass it on.
+
+use mail_wire::{InvalidMessage, PeerIncompatible};
+
+use crate::Limits;
+use crate::acl::{AclSubject, SetAcl};
+use crate::append::Append;
+use crate::capability::Capability;
+use crate::chars::{key, keys};
+use crate::copy::Copying;
+use crate::encode::{Encode, Encoder, Sink};
+use crate::fetch::Fetch;
+use crate::id::Id;
+use crate::list::{Create, ListQuery};
+use crate::login::{Authenticate, Login};
+use crate::mailbox::MailboxName;
+use crate::quota::SetQuota;
+use crate::search::Search;
+use crate::sequence::SequenceSet;
+use crate::status::StatusQuery;
+use crate::store::Store;
+use crate::string::IString;
+use crate::tag::Tag;
+use crate::tape::{Cursor, List};
+use crate::token::{Kind, Span};
+
+/// How messages are numbered in a command and its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Numbering {
+    /// By message sequence number.
+    Sequence,
+    /// By UID: the command stands behind `UID`.
+    Uid,
+}
+
+/// A command and its tag.
+///
+/// ```
+/// use imap_proto::{Command, Parser};
+/// let mut parser = Parser::new();
+/// let tagged = parser.command(b"a3 UID MOVE 7:9 Archive")?;
+/// assert_eq!(tagged.tag.as_bytes(), b"a3");
+/// let Command::Move(args) = tagged.command else { panic!() };
+/// assert_eq!(args.mailbox.to_utf8(), "Archive");
+/// assert!(args.messages.contains(8, 100));
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaggedCommand<'a> {
+    /// What the answer will be called.
+    pub tag: Tag<'a>,
+    /// What is asked.
+    pub command: Command<'a>,
+}
+
+/// A command without its tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// `CAPABILITY`.
+    Capability,
+    /// `NOOP`.
+    Noop,
+    /// `LOGOUT`.
+    Logout,
+    /// `STARTTLS`.
+    StartTls,
+    /// `AUTHENTICATE`.
+    Authenticate(Authenticate<'a>),
+    /// `LOGIN`.
+    Login(Login<'a>),
+    /// `ENABLE` (RFC 5161).
+    Enable(List<'a, Capability<'a>>),
+    /// `ID` (RFC 2971).
+    Id(Id<'a>),
+    /// `SELECT`.
+    Select(MailboxName<'a>),
+    /// `EXAMINE`.
+    Examine(MailboxName<'a>),
+    /// `CREATE`.
+    Create(Create<'a>),
+    /// `DELETE`.
+    Delete(MailboxName<'a>),
+    /// `RENAME`.
+    Rename {
+        /// The present name.
+        from: MailboxName<'a>,
+        /// The name to be.
+        to: MailboxName<'a>,
+    },
+    /// `SUBSCRIBE`.
+    Subscribe(MailboxName<'a>),
+    /// `UNSUBSCRIBE`.
+    Unsubscribe(MailboxName<'a>),
+    /// `LIST`.
+    List(ListQuery<'a>),
+    /// `LSUB`.
+    Lsub(ListQuery<'a>),
+    /// `STATUS`.
+    Status(StatusQuery<'a>),
+    /// `APPEND`.
+    Append(Append<'a>),
+    /// `NAMESPACE` (RFC 2342).
+    Namespace,
+    /// `IDLE` (RFC 2177).
+    Idle,
+    /// `CHECK`.
+    Check,
+    /// `CLOSE`.
+    Close,
+    /// `UNSELECT` (RFC 3691).
+    Unselect,
+    /// `EXPUNGE`.
+    Expunge,
+    /// `UID EXPUNGE` (RFC 4315).
+    UidExpunge(SequenceSet<'a>),
+    /// `SEARCH`, `UID SEARCH`.
+    Search(Search<'a>),
+    /// `FETCH`, `UID FETCH`.
+    Fetch(Fetch<'a>),
+    /// `STORE`, `UID STORE`.
+    Store(Store<'a>),
+    /// `COPY`, `UID COPY`.
+    Copy(Copying<'a>),
+    /// `MOVE`, `UID MOVE` (RFC 6851).
+    Move(Copying<'a>),
+    /// `SETACL` (RFC 4314).
+    SetAcl(SetAcl<'a>),
+    /// `DELETEACL` (RFC 4314).
+    DeleteAcl(AclSubject<'a>),
+    /// `GETACL` (RFC 4314).
+    GetAcl(MailboxName<'a>),
+    /// `LISTRIGHTS` (RFC 4314).
+    ListRights(AclSubject<'a>),
+    /// `MYRIGHTS` (RFC 4314).
+    MyRights(MailboxName<'a>),
+    /// `SETQUOTA` (RFC 2087).
+    SetQuota(SetQuota<'a>),
+    /// `GETQUOTA` (RFC 2087).
+    GetQuota(IString<'a>),
+    /// `GETQUOTAROOT` (RFC 2087).
+    GetQuotaRoot(MailboxName<'a>),
+    /// A verb that is not known here.
+    Unknown(UnknownCommand<'a>),
+}
+
+/// A command whose verb is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownCommand<'a> {
+    verb: &'a [u8],
+    arguments: Span,
+}
+
+impl<'a> UnknownCommand<'a> {
+    /// The verb as spelled; for `UID X`, that `X`.
+    #[must_use]
+    pub fn verb(&self) -> &'a [u8] {
+        self.verb
+    }
+
+    /// Everything behind the verb, unparsed.
+    #[must_use]
+    pub fn arguments(&self) -> Span {
+        self.arguments
+    }
+}
+
+/// Declares the verbs: name, wire form.
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident $constant:ident = $text:literal),* $(,)?) => {
+        /// A verb that is known here. What connections look at.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Verb {
+            $(#[doc = concat!("`", $text, "`.")] $name,)*
+        }
+
+        $(const $constant: u128 = key($text.as_bytes());)*
+
+        impl Verb {
+            /// The verb spelled like this in any case.
+            #[must_use]
+            pub fn of_word(word: &[u8]) -> Option<Self> {
+                Some(match key(word) {
+                    $($constant => Self::$name,)*
+                    _ => return None,
+                })
+            }
+
+            /// Its spelling.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    Capability CAPABILITY = "CAPABILITY",
+    Noop NOOP = "NOOP",
+    Logout LOGOUT = "LOGOUT",
+    StartTls STARTTLS = "STARTTLS",
+    Authenticate AUTHENTICATE = "AUTHENTICATE",
+    Login LOGIN = "LOGIN",
+    Enable ENABLE = "ENABLE",
+    Id ID = "ID",
+    Select SELECT = "SELECT",
+    Examine EXAMINE = "EXAMINE",
+    Create CREATE = "CREATE",
+    Delete DELETE = "DELETE",
+    Rename RENAME = "RENAME",
+    Subscribe SUBSCRIBE = "SUBSCRIBE",
+    Unsubscribe UNSUBSCRIBE = "UNSUBSCRIBE",
+    List LIST = "LIST",
+    Lsub LSUB = "LSUB",
+    Status STATUS = "STATUS",
+    Append APPEND = "APPEND",
+    Namespace NAMESPACE = "NAMESPACE",
+    Idle IDLE = "IDLE",
+    Check CHECK = "CHECK",
+    Close CLOSE = "CLOSE",
+    Unselect UNSELECT = "UNSELECT",
+    Expunge EXPUNGE = "EXPUNGE",
+    Search SEARCH = "SEARCH",
+    Fetch FETCH = "FETCH",
+    Store STORE = "STORE",
+    Copy COPY = "COPY",
+    Move MOVE = "MOVE",
+    SetAcl SETACL = "SETACL",
+    DeleteAcl DELETEACL = "DELETEACL",
+    GetAcl GETACL = "GETACL",
+    ListRights LISTRIGHTS = "LISTRIGHTS",
+    MyRights MYRIGHTS = "MYRIGHTS",
+    SetQuota SETQUOTA = "SETQUOTA",
+    GetQuota GETQUOTA = "GETQUOTA",
+    GetQuotaRoot GETQUOTAROOT = "GETQUOTAROOT",
+}
+
+keys! { UID = "UID" }
+
+impl Verb {
+    /// The verb of a frame that may be malformed behind it, with the numbering that a `UID` in front means. `None`
+    /// without a tag and a known verb.
+    #[must_use]
+    pub fn of_frame(frame: &[u8]) -> Option<(Self, Numbering)> {
+        let mut words = frame.split(|b| matches!(b, b' ' | b'(' | b'"' | b'{' | b'\r'));
+        Tag::new(words.next()?).ok()?;
+        let first = words.next()?;
+        if key(first) == UID {
+            let verb = Self::of_word(words.next()?)?;
+            return verb.takes_uid().then_some((verb, Numbering::Uid));
+        }
+        Some((Self::of_word(first)?, Numbering::Sequence))
+    }
+
+    /// True for the verbs that may stand behind `UID`.
+    #[must_use]
+    pub fn takes_uid(self) -> bool {
+        matches!(self, Self::Fetch | Self::Store | Self::Copy | Self::Move | Self::Search | Self::Expunge)
+    }
+}
+
+impl<'a> TaggedCommand<'a> {
+    /// Reads what the parser put on the tape.
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let offset = cursor.offset();
+        let tag = Tag::new(cursor.word()?).map_err(|error| InvalidMessage::new(error.what, offset))?;
+        Ok(Self { tag, command: Command::read(cursor)? })
+    }
+
+    /// What stands for a kept frame that cannot be read, which parsing has ruled out.
+    pub(crate) fn unreadable() -> Self {
+        let command = Command::Unknown(UnknownCommand { verb: b"", arguments: Span { start: 0, len: 0 } });
+        Self { tag: Tag::UNKNOWN, command }
+    }
+}
+
+impl<'a> Command<'a> {
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let mut word = cursor.spaced_word()?;
+        let mut numbering = Numbering::Sequence;
+        if key(word) == UID {
+            numbering = Numbering::Uid;
+            word = cursor.spaced_word()?;
+        }
+        let verb = Verb::of_word(word).filter(|verb| numbering == Numbering::Sequence || verb.takes_uid());
+        let Some(verb) = verb else {
+            let arguments = match cursor.peek() {
+                Some(token) if token.kind() == Kind::Text => {
+                    let _ = cursor.next()?;
+                    Span { start: token.start(), len: token.len() }
+                }
+                _ => Span { start: cursor.frame.len(), len: 0 },
+            };
+            return Ok(Self::Unknown(UnknownCommand { verb: word, arguments }));
+        };
+        Ok(match verb {
+            Verb::Capability => Self::Capability,
+            Verb::Noop => Self::Noop,
+            Verb::Logout => Self::Logout,
+            Verb::StartTls => Self::StartTls,
+            Verb::Authenticate => Self::Authenticate(Authenticate::read(cursor)?),
+            Verb::Login => Self::Login(Login::read(cursor)?),
+            Verb::Enable => Self::Enable(cursor.spaced_rest()?),
+            Verb::Id => Self::Id(Id::read(cursor)?),
+            Verb::Select => Self::Select(MailboxName::argument(cursor)?),
+            Verb::Examine => Self::Examine(MailboxName::argument(cursor)?),
+            Verb::Create => Self::Create(Create::read(cursor)?),
+            Verb::Delete => Self::Delete(MailboxName::argument(cursor)?),
+            Verb::Rename => {
+                Self::Rename { from: MailboxName::argument(cursor)?, to: MailboxName::argument(cursor)? }
+            }
+            Verb::Subscribe => Self::Subscribe(MailboxName::argument(cursor)?),
+            Verb::Unsubscribe => Self::Unsubscribe(MailboxName::argument(cursor)?),
+            Verb::List => Self::List(ListQuery::read(cursor)?),
+            Verb::Lsub => Self::Lsub(ListQuery::read_plain(cursor)?),
+            Verb::Status => Self::Status(StatusQuery::read(cursor)?),
+            Verb::Append => Self::Append(Append::read(cursor)?),
+            Verb::Namespace => Self::Namespace,
+            Verb::Idle => Self::Idle,
+            Verb::Check => Self::Check,
+            Verb::Close => Self::Close,
+            Verb::Unselect => Self::Unselect,
+            Verb::Expunge if numbering == Numbering::Uid => {
+                Self::UidExpunge(SequenceSet::unchecked(&cursor.spaced()?)?)
+            }
+            Verb::Expunge => Self::Expunge,
+            Verb::Search => Self::Search(Search::read(numbering, cursor)?),
+            Verb::Fetch => Self::Fetch(Fetch::read(numbering, cursor)?),
+            Verb::Store => Self::Store(Store::read(numbering, cursor)?),
+            Verb::Copy => Self::Copy(Copying::read(numbering, cursor)?),
+            Verb::Move => Self::Move(Copying::read(numbering, cursor)?),
+            Verb::SetAcl => Self::SetAcl(SetAcl::read(cursor)?),
+            Verb::DeleteAcl => Self::DeleteAcl(AclSubject::read(cursor)?),
+            Verb::GetAcl => Self::GetAcl(MailboxName::argument(cursor)?),
+            Verb::ListRights => Self::ListRights(AclSubject::read(cursor)?),
+            Verb::MyRights => Self::MyRights(MailboxName::argument(cursor)?),
+            Verb::SetQuota => Self::SetQuota(SetQuota::read(cursor)?),
+            Verb::GetQuota => Self::GetQuota(cursor.spaced()?.astring()?),
+            Verb::GetQuotaRoot => Self::GetQuotaRoot(MailboxName::argument(cursor)?),
+        })
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+        match self {
+            Self::Enable(capabilities) => capabilities.check_some(limits),
+            Self::Id(id) => id.check(limits),
+            Self::Create(create) => create.special_use.check(limits),
+            Self::List(query) => query.check(limits),
+            Self::Status(query) => query.items.check_some(limits),
+            Self::Append(append) => append.check(limits),
+            Self::UidExpunge(set) => set.check(limits, 0),
+            Self::Search(search) => search.check(limits),
+            Self::Fetch(fetch) => fetch.check(limits),
+            Self::Store(store) => store.check(limits),
+            Self::Copy(copying) | Self::Move(copying) => copying.messages.check(limits, 0),
+            Self::SetQuota(quota) => quota.limits.check(limits),
+            _ => Ok(()),
+        }
+    }
+
+    /// The verb; `None` for a command that is not known here.
+    #[must_use]
+    pub fn verb(&self) -> Option<Verb> {
+        Some(match self {
+            Self::Capability => Verb::Capability,
+            Self::Noop => Verb::Noop,
+            Self::Logout => Verb::Logout,
+            Self::StartTls => Verb::StartTls,
+            Self::Authenticate(_) => Verb::Authenticate,
+            Self::Login(_) => Verb::Login,
+            Self::Enable(_) => Verb::Enable,
+            Self::Id(_) => Verb::Id,
+            Self::Select(_) => Verb::Select,
+            Self::Examine(_) => Verb::Examine,
+            Self::Create(_) => Verb::Create,
+            Self::Delete(_) => Verb::Delete,
+            Self::Rename { .. } => Verb::Rename,
+            Self::Subscribe(_) => Verb::Subscribe,
+            Self::Unsubscribe(_) => Verb::Unsubscribe,
+            Self::List(_) => Verb::List,
+            Self::Lsub(_) => Verb::Lsub,
+            Self::Status(_) => Verb::Status,
+            Self::Append(_) => Verb::Append,
+            Self::Namespace => Verb::Namespace,
+            Self::Idle => Verb::Idle,
+            Self::Check => Verb::Check,
+            Self::Close => Verb::Close,
+            Self::Unselect => Verb::Unselect,
+            Self::Expunge | Self::UidExpunge(_) => Verb::Expunge,
+            Self::Search(_) => Verb::Search,
+            Self::Fetch(_) => Verb::Fetch,
+            Self::Store(_) => Verb::Store,
+            Self::Copy(_) => Verb::Copy,
+            Self::Move(_) => Verb::Move,
+            Self::SetAcl(_) => Verb::SetAcl,
+            Self::DeleteAcl(_) => Verb::DeleteAcl,
+            Self::GetAcl(_) => Verb::GetAcl,
+            Self::ListRights(_) => Verb::ListRights,
+            Self::MyRights(_) => Verb::MyRights,
+            Self::SetQuota(_) => Verb::SetQuota,
+            Self::GetQuota(_) => Verb::GetQuota,
+            Self::GetQuotaRoot(_) => Verb::GetQuotaRoot,
+            Self::Unknown(_) => return None,
+        })
+    }
+
+    /// How its messages are numbered, for the verbs that may stand behind `UID`.
+    #[must_use]
+    pub fn numbering(&self) -> Option<Numbering> {
+        match self {
+            Self::Search(search) => Some(search.numbering),
+            Self::Fetch(fetch) => Some(fetch.numbering),
+            Self::Store(store) => Some(store.numbering),
+            Self::Copy(copying) | Self::Move(copying) => Some(copying.numbering),
+            Self::Expunge => Some(Numbering::Sequence),
+            Self::UidExpunge(_) => Some(Numbering::Uid),
+            _ => None,
+        }
+    }
+}
+
+impl Encode for TaggedCommand<'_> {
+    /// A whole line, or several where literals are.
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        out.raw(self.tag.as_bytes());
+        out.raw(b" ");
+        self.command.encode(out)?;
+        out.raw(b"\r\n");
+        Ok(())
+    }
+}
+
+impl Encode for Command<'_> {
+    /// Verb and arguments, without tag and CRLF.
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        let Some(verb) = self.verb() else {
+            return Err(PeerIncompatible::Inexpressible("unknown command"));
+        };
+        if self.numbering() == Some(Numbering::Uid) {
+            out.raw(b"UID ");
+        }
+        out.raw(verb.as_str().as_bytes());
+        match self {
+            Self::Authenticate(args) => args.encode(out),
+            Self::Login(args) => args.encode(out),
+            Self::Enable(capabilities) => {
+                if capabilities.is_empty() {
+                    return Err(PeerIncompatible::Inexpressible("ENABLE of nothing"));
+                }
+                out.raw(b" ");
+                capabilities.encode_bare(out)
+            }
+            Self::Id(args) => args.encode(out),
+            Self::Select(mailbox)
+            | Self::Examine(mailbox)
+            | Self::Delete(mailbox)
+            | Self::Subscribe(mailbox)
+            | Self::Unsubscribe(mailbox)
+            | Self::GetAcl(mailbox)
+            | Self::MyRights(mailbox)
+            | Self::GetQuotaRoot(mailbox) => {
+                out.raw(b" ");
+                mailbox.encode(out)
+            }
+            Self::Create(args) => args.encode(out),
+            Self::Rename { from, to } => {
+                out.raw(b" ");
+                from.encode(out)?;
+                out.raw(b" ");
+                to.encode(out)
+            }
+            Self::List(args) => args.encode(out),
+            Self::Lsub(args) if !args.selection.is_empty() || !args.returned.is_empty() => {
+                Err(PeerIncompatible::Inexpressible("LSUB with options"))
+            }
+            Self::Lsub(args) => args.encode(out),
+            Self::Status(args) => args.encode(out),
+            Self::Append(args) => args.encode(out),
+            Self::UidExpunge(set) => {
+                out.raw(b" ");
+                set.encode(out)
+            }
+            Self::Search(args) => args.encode(out),
+            Self::Fetch(args) => args.encode(out),
+            Self::Store(args) => args.encode(out),
+            Self::Copy(args) | Self::Move(args) => args.encode(out),
+            Self::SetAcl(args) => args.encode(out),
+            Self::DeleteAcl(args) | Self::ListRights(args) => args.encode(out),
+            Self::SetQuota(args) => args.encode(out),
+            Self::GetQuota(root) => {
+                out.raw(b" ");
+                out.astring(root)
+            }
+            Self::Capability
+            | Self::Noop
+            | Self::Logout
+            | Self::StartTls
+            | Self::Namespace
+            | Self::Idle
+            | Self::Check
+            | Self::Close
+            | Self::Unselect
+            | Self::Expunge
+            | Self::Unknown(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! COPY (RFC 3501 6.4.7) and MOVE (RFC 6851).
+
+use mail_wire::{InvalidMessage, PeerIncompatible};
+
+use crate::command::Numbering;
+use crate::encode::{Encode, Encoder, Sink};
+use crate::mailbox::MailboxName;
+use crate::sequence::SequenceSet;
+use crate::tape::Cursor;
+
+/// `COPY 2:4 MEETING`; the arguments of MOVE are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copying<'a> {
+    /// How the messages are numbered.
+    pub numbering: Numbering,
+    /// Which messages.
+    pub messages: SequenceSet<'a>,
+    /// Where to.
+    pub mailbox: MailboxName<'a>,
+}
+
+impl<'a> Copying<'a> {
+    pub(crate) fn read(numbering: Numbering, cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let messages = SequenceSet::unchecked(&cursor.spaced()?)?;
+        Ok(Self { numbering, messages, mailbox: MailboxName::argument(cursor)? })
+    }
+}
+
+impl Encode for Copying<'_> {
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        out.raw(b" ");
+        self.messages.encode(out)?;
+        out.raw(b" ");
+        self.mailbox.encode(out)
+    }
+}

@@ -1,0 +1,305 @@
+//! Dates (RFC 3501 9: `date`, `date-time`): the calendar, checked, and seconds of the epoch from it.
+
+use mail_wire::{InvalidMessage, PeerIncompatible};
+
+use crate::encode::{Encode, Encoder, Sink};
+use crate::string::IString;
+
+/// A day: `1-Feb-1994`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Date {
+    year: u16,
+    month: u8,
+    day: u8,
+}
+
+/// A moment and the zone it is told in: `" 1-Feb-1994 21:52:25 -0800"`.
+///
+/// ```
+/// use imap_proto::DateTime;
+/// let moment = DateTime::new(" 1-Feb-1994 21:52:25 -0800")?;
+/// assert_eq!(moment.to_unix_seconds(), 760_168_345);
+/// assert_eq!(DateTime::from_unix_seconds(760_168_345, -480), Some(moment));
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DateTime {
+    date: Date,
+    hour: u8,
+    minute: u8,
+    second: u8,
+    zone_minutes: i16,
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const SECONDS_PER_DAY: i64 = 86_400;
+/// The widest zone: RFC 3501 says four digits, no place on Earth is further off than 14 hours, mail is.
+const ZONE_MINUTES_MAX: i16 = 99 * 60 + 59;
+
+impl Date {
+    /// The day of this year (0 to 9999), month (1 to 12) and day of the month. `None` if there is no such day.
+    #[must_use]
+    pub fn of(year: u16, month: u8, day: u8) -> Option<Self> {
+        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+        let days = match month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => return None,
+        };
+        (year <= 9999 && (1..=days).contains(&day)).then_some(Self { year, month, day })
+    }
+
+    /// The year.
+    #[must_use]
+    pub fn year(&self) -> u16 {
+        self.year
+    }
+
+    /// The month, from 1.
+    #[must_use]
+    pub fn month(&self) -> u8 {
+        self.month
+    }
+
+    /// The day of the month, from 1.
+    #[must_use]
+    pub fn day(&self) -> u8 {
+        self.day
+    }
+
+    /// Days since 1970-01-01.
+    #[must_use]
+    pub fn to_unix_days(&self) -> i64 {
+        // Years that begin in March put the leap day last; an era is 400 of them.
+        let month = i64::from(self.month);
+        let year = i64::from(self.year) - i64::from(month <= 2);
+        let era = year.div_euclid(400);
+        let year_of_era = year.rem_euclid(400);
+        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(self.day) - 1;
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+    }
+
+    /// The day this many days after 1970-01-01; `None` outside the years 0 to 9999.
+    #[must_use]
+    pub fn from_unix_days(days: i64) -> Option<Self> {
+        let days = days.checked_add(719_468)?;
+        let era = days.div_euclid(146_097);
+        let day_of_era = days.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * day_of_year + 2) / 153;
+        let day = u8::try_from(day_of_year - (153 * from_march + 2) / 5 + 1).ok()?;
+        let month = u8::try_from(if from_march < 10 { from_march + 3 } else { from_march - 9 }).ok()?;
+        let year = u16::try_from(year_of_era + era.checked_mul(400)? + i64::from(month <= 2)).ok()?;
+        Self::of(year, month, day)
+    }
+
+    /// Reads `date`, with or without its quotes.
+    pub(crate) fn of_string(string: &IString<'_>) -> Option<Self> {
+        let mut rest = string.as_plain()?;
+        let day = match rest {
+            [_, b'-', ..] => digits(&mut rest, 1)?,
+            _ => digits(&mut rest, 2)?,
+        };
+        let date = month_and_year(&mut rest, day)?;
+        rest.is_empty().then_some(date)
+    }
+}
+
+impl DateTime {
+    /// The moment that reads so in a zone this many minutes east of UTC (up to 5999 either way). `None` if there is
+    /// none; a leap second is one.
+    #[must_use]
+    pub fn of(date: Date, hour: u8, minute: u8, second: u8, zone_minutes: i16) -> Option<Self> {
+        let valid = hour < 24 && minute < 60 && second <= 60 && zone_minutes.abs() <= ZONE_MINUTES_MAX;
+        valid.then_some(Self { date, hour, minute, second, zone_minutes })
+    }
+
+    /// The moment written like this (without quotes).
+    pub fn new(text: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self, InvalidMessage> {
+        Self::of_bytes(text.as_ref()).ok_or(InvalidMessage::new("malformed date-time", 0))
+    }
+
+    fn of_bytes(mut rest: &[u8]) -> Option<Self> {
+        // `date-day-fixed` is two characters; some clients leave the space out.
+        let rest = &mut rest;
+        let spaced = expect(rest, b' ').is_some();
+        let day = match *rest {
+            [_, b'-', ..] => digits(rest, 1)?,
+            _ if spaced => return None,
+            _ => digits(rest, 2)?,
+        };
+        let date = month_and_year(rest, day)?;
+        let mut clock = [0; 3];
+        for (mark, part) in [b' ', b':', b':'].into_iter().zip(&mut clock) {
+            expect(rest, mark)?;
+            *part = u8::try_from(digits(rest, 2)?).ok()?;
+        }
+        expect(rest, b' ')?;
+        let sign = if expect(rest, b'-').is_some() {
+            -1
+        } else {
+            expect(rest, b'+')?;
+            1
+        };
+        let (hours, minutes) = (digits(rest, 2)?, digits(rest, 2)?);
+        let zone = i16::try_from(hours * 60 + minutes).ok()? * sign;
+        if minutes >= 60 || !rest.is_empty() {
+            return None;
+        }
+        let [hour, minute, second] = clock;
+        Self::of(date, hour, minute, second, zone)
+    }
+
+    pub(crate) fn of_string(string: &IString<'_>) -> Option<Self> {
+        Self::new(string.as_plain()?).ok()
+    }
+
+    /// Seconds since 1970-01-01 00:00:00 UTC.
+    #[must_use]
+    pub fn to_unix_seconds(&self) -> i64 {
+        let clock = i64::from(self.hour) * 3_600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        self.date.to_unix_days() * SECONDS_PER_DAY + clock - i64::from(self.zone_minutes) * 60
+    }
+
+    /// The moment this many seconds after the epoch, told in a zone. `None` outside the years 0 to 9999 and zones
+    /// up to 5999 minutes.
+    #[must_use]
+    pub fn from_unix_seconds(seconds: i64, zone_minutes: i16) -> Option<Self> {
+        let local = seconds.checked_add(i64::from(zone_minutes) * 60)?;
+        let date = Date::from_unix_days(local.div_euclid(SECONDS_PER_DAY))?;
+        let clock = u32::try_from(local.rem_euclid(SECONDS_PER_DAY)).ok()?;
+        let part = |n: u32| u8::try_from(n).ok();
+        Self::of(date, part(clock / 3_600)?, part(clock / 60 % 60)?, part(clock % 60)?, zone_minutes)
+    }
+
+    /// The day in its own zone.
+    #[must_use]
+    pub fn date(&self) -> Date {
+        self.date
+    }
+
+    /// Minutes east of UTC.
+    #[must_use]
+    pub fn zone_minutes(&self) -> i16 {
+        self.zone_minutes
+    }
+}
+
+impl Encode for Date {
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        out.number(u64::from(self.day));
+        self.encode_tail(out);
+        Ok(())
+    }
+}
+
+impl Date {
+    fn encode_tail<S: Sink>(&self, out: &mut Encoder<'_, S>) {
+        let month = MONTHS.get(usize::from(self.month) - 1).copied().unwrap_or_default();
+        out.raw(b"-");
+        out.raw(month.as_bytes());
+        out.raw(b"-");
+        out.padded(self.year, 4);
+    }
+}
+
+impl Encode for DateTime {
+    /// With its quotes.
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        out.raw(if self.date.day < 10 { b"\" " } else { b"\"" });
+        out.number(u64::from(self.date.day));
+        self.date.encode_tail(out);
+        for (mark, number) in [(b" ", self.hour), (b":", self.minute), (b":", self.second)] {
+            out.raw(mark);
+            out.padded(u16::from(number), 2);
+        }
+        let zone = self.zone_minutes.unsigned_abs();
+        out.raw(if self.zone_minutes < 0 { b" -" } else { b" +" });
+        out.padded(zone / 60 * 100 + zone % 60, 4);
+        out.raw(b"\"");
+        Ok(())
+    }
+}
+
+/// Takes exactly this many digits, at most four.
+fn digits(rest: &mut &[u8], count: usize) -> Option<u16> {
+    let (digits, more) = rest.split_at_checked(count)?;
+    *rest = more;
+    digits.iter().try_fold(0, |number: u16, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + u16::from(digit - b'0'))
+    })
+}
+
+fn expect(rest: &mut &[u8], byte: u8) -> Option<()> {
+    let (&first, more) = rest.split_first()?;
+    (first == byte).then(|| *rest = more)
+}
+
+/// Takes `-Feb-1994`.
+fn month_and_year(rest: &mut &[u8], day: u16) -> Option<Date> {
+    expect(rest, b'-')?;
+    let (name, more) = rest.split_at_checked(3)?;
+    *rest = more;
+    let month = MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month.as_bytes()))? + 1;
+    expect(rest, b'-')?;
+    let year = digits(rest, 4)?;
+    Date::of(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Literals;
+
+    #[test]
+    fn a_date_time_must_exist() {
+        for (text, good) in [
+            ("17-Jul-1996 02:44:25 -0700", true),
+            (" 7-jul-1996 02:44:25 +0000", true),
+            ("7-Jul-1996 02:44:25 +0000", true),
+            ("07-Jul-1996 02:44:25 +0000", true),
+            ("29-Feb-2000 23:59:60 +1400", true),
+            ("29-Feb-1900 00:00:00 +0000", false),
+            ("31-Apr-2000 00:00:00 +0000", false),
+            ("00-Jan-2000 00:00:00 +0000", false),
+            ("1-Jan-2000 24:00:00 +0000", false),
+            ("1-Jan-2000 00:00:00 +0060", false),
+            ("1-Jan-2000 00:00:00 UTC", false),
+            ("1-Jan-2000 00:00:00", false),
+            ("1-Jan-2000 00:00:00 +00000", false),
+        ] {
+            assert_eq!(DateTime::new(text).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_ten_thousand_years_counts_and_comes_back() {
+        let (first, last) = (Date::of(0, 1, 1).unwrap(), Date::of(9999, 12, 31).unwrap());
+        let mut previous: Option<Date> = None;
+        for days in first.to_unix_days()..=last.to_unix_days() {
+            let date = Date::from_unix_days(days).unwrap();
+            assert_eq!(date.to_unix_days(), days);
+            assert!(previous.is_none_or(|previous| previous < date));
+            previous = Some(date);
+        }
+        assert_eq!(Date::from_unix_days(0), Date::of(1970, 1, 1));
+        assert_eq!(Date::from_unix_days(last.to_unix_days() + 1), None);
+        assert_eq!(Date::from_unix_days(first.to_unix_days() - 1), None);
+        assert_eq!(Date::from_unix_days(i64::MAX), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for text in ["\" 1-Feb-1994 21:52:25 -0800\"", "\"17-Jul-1996 02:44:25 +0530\""] {
+            let moment = DateTime::new(text.trim_matches('"')).unwrap();
+            let mut out = Vec::new();
+            moment.encode(&mut Encoder::new(&mut out, Literals::Server)).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! IMAP4rev1 (RFC 3501) as grammar and connections, for clients, servers and what stands between them. No socket, no
+//! clock, no runtime.
+//!
+//! # Layers
+//!
+//! Each is public and usable alone.
+//!
+//! 1. **Framing** is `mail_wire::LiteralFramer`: commands and responses with their literals, kept or streamed.
+//! 2. **Grammar** is here: [`Parser`] scans a frame once to a tape of tokens; [`Command`] and [`Response`] are views
+//!    that read the tape and borrow from the frame; [`Parsed`] is frame and tape as a value to keep. Everything that
+//!    can be read can be written by [`Encode`], and comes back as it was.
+//! 3. **Connections** put both under a state machine for each side: [`server::Connection`], [`client::Connection`].
+//!    The page of [`server`] has both in one example.
+//!
+//! A command that is malformed is an error, to be answered `BAD`. A response that is malformed is a value
+//! ([`Response::Invalid`], [`FetchItem::Invalid`], [`Code::Invalid`]), since a client must live with the servers that
+//! there are: the neighbours of a bad item survive it.
+//!
+//! # Both sides
+//!
+//! ```
+//! use imap_proto::{Command, Encode, Encoder, Fetch, FetchAttribute, FetchItem, Flag, List, Literals, Numbering};
+//! use imap_proto::{Parser, Response, SequenceSet, Tag, TaggedCommand};
+//!
+//! // The client writes a command.
+//! let attributes = [FetchAttribute::Uid, FetchAttribute::Flags];
+//! let fetch = Fetch {
+//!     numbering: Numbering::Sequence,
+//!     messages: SequenceSet::new("1:*")?,
+//!     attributes: List::of(&attributes),
+//! };
+//! let command = TaggedCommand { tag: Tag::new("a1")?, command: Command::Fetch(fetch) };
+//! let mut wire = Vec::new();
+//! command.encode(&mut Encoder::new(&mut wire, Literals::NonSync))?;
+//! assert_eq!(wire, b"a1 FETCH 1:* (UID FLAGS)\r\n");
+//!
+//! // The server reads it (framing takes off the CRLF) and writes a response.
+//! let mut parser = Parser::new();
+//! assert_eq!(parser.command(b"a1 FETCH 1:* (UID FLAGS)")?, command);
+//! let flags = [Flag::Seen, Flag::new("$Work")?];
+//! let items = [FetchItem::Uid(7), FetchItem::Flags(List::of(&flags))];
+//! let response = Response::Fetch { message: 1, items: List::of(&items) };
+//! let mut wire = Vec::new();
+//! response.encode(&mut Encoder::new(&mut wire, Literals::Server))?;
+//! assert_eq!(wire, b"* 1 FETCH (UID 7 FLAGS (\\Seen $Work))\r\n");
+//!
+//! // The client reads that.
+//! assert_eq!(parser.response(b"* 1 FETCH (UID 7 FLAGS (\\Seen $Work))")?, response);
+//! # Ok::<(), imap_proto::Error>(())
+//! ```
+//!
+//! # Limits
+//!
+//! [`Limits`]: depth, tokens of a frame, ranges of a set. Sizes are framing's (`mail_wire::FrameLimits`). Parsing a
+//! frame allocates nothing once the parser's tape has grown, and that is below 6 bytes for each byte of a frame.
+//!
+//! # RFCs
+//!
+//! 3501, and 2087 and 9208 (QUOTA), 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3691 (UNSELECT), 4314
+//! (ACL, RIGHTS=), 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 5530 (response codes), 6154 (SPECIAL-USE,
+//! CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). What is not known is kept as typed unknowns with their
+//! spans.
+
+#![forbid(unsafe_code)]
+
+pub mod acl;
+pub mod append;
+pub mod capability;
+mod chars;
+pub mod client;
+pub mod code;
+pub mod command;
+pub mod copy;
+pub mod date;
+pub mod encode;
+pub mod fetch;
+pub mod flag;
+pub mod id;
+mod limits;
+pub mod list;
+pub mod login;
+pub mod mailbox;
+pub mod namespace;
+pub mod parser;
+pub mod quota;
+pub mod response;
+pub mod search;
+mod segments;
+pub mod sequence;
+pub mod server;
+pub mod status;
+pub mod store;
+pub mod string;
+mod tag;
+pub mod tape;
+pub mod token;
+mod utf7;
+
+pub use acl::{Acl, AclEntry, AclSubject, ListRights, MyRights, Rights, RightsAction, SetAcl};
+pub use append::Append;
+pub use capability::Capability;
+pub use code::{Code, Condition, ErrorCode, Status};
+pub use command::{Command, Numbering, TaggedCommand, UnknownCommand, Verb};
+pub use copy::Copying;
+pub use date::{Date, DateTime};
+pub use encode::{Encode, Encoder, Literals, Sink};
+pub use fetch::{
+    Address, BodyPart, CommonExtension, Disposition, Envelope, Fetch, FetchAttribute, FetchItem,
+    MultiExtension, MultiPart, Parameter, PartKind, PartPath, Partial, Peek, Section, SectionText,
+    SingleExtension, SinglePart,
+};
+pub use flag::{Flag, SettableFlag};
+pub use id::{Id, IdField};
+pub use limits::Limits;
+pub use list::{Create, ListAttribute, ListOption, ListQuery, ListedMailbox, Separator, SpecialUse};
+pub use login::{Authenticate, Login, Mechanism};
+pub use mail_wire::{ApiMisuse, Error, InvalidMessage, LimitExceeded, PeerIncompatible, PeerMisbehaved};
+pub use mailbox::{ListPattern, MailboxName};
+pub use namespace::{Namespace, Namespaces};
+pub use parser::{Parsed, Parser, kind};
+pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuota};
+pub use response::Response;
+pub use search::{Search, SearchKey};
+pub use sequence::{NumberList, SequenceNumber, SequenceRange, SequenceSet};
+pub use status::{MailboxStatus, StatusItem, StatusQuery, StatusValue};
+pub use store::{Store, StoreAction, StoreAnswer};
+pub use string::{Data, IString, Password, Text};
+pub use tag::Tag;
+pub use tape::{Item, List, One};
+pub use token::{Hole, Span};

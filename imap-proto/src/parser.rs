@@ -1,0 +1,455 @@
+//! From a frame to views, and to frames that can be kept.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mail_wire::InvalidMessage;
+
+use crate::Limits;
+use crate::code::{Code, Condition, Status};
+use crate::command::{TaggedCommand, Verb};
+use crate::fetch::FetchItem;
+use crate::response::{Response, Shape, is_fetch};
+use crate::sequence::NumberList;
+use crate::tag::Tag;
+use crate::tape::{Cursor, Item};
+use crate::token::{Extent, Hole, Kind, Manner, Scanner, Span, Token, Until};
+
+/// Parses frames, one at a time, over a tape that it keeps: no allocation once the tape has grown.
+///
+/// A frame is what `mail_wire::LiteralFramer` cuts: text and kept literals without the final CRLF. Where a literal
+/// was streamed, join head and tail and name the [`Hole`].
+#[derive(Debug, Default)]
+pub struct Parser {
+    tape: Vec<Token>,
+    limits: Limits,
+}
+
+impl Parser {
+    /// A parser with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A parser with these limits.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Self {
+        Self { tape: Vec::new(), limits }
+    }
+
+    /// Changes the limits (after login, say).
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Bytes of heap that the tape holds: at most 6 for each byte of the largest frame so far, and 256.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.tape.capacity() * size_of::<Token>()
+    }
+
+    /// The command in a frame.
+    ///
+    /// # Errors
+    /// When it is malformed. The tag may still be found by [`Tag::of_frame`], to answer `BAD`.
+    pub fn command<'a>(&'a mut self, frame: &'a [u8]) -> Result<TaggedCommand<'a>, InvalidMessage> {
+        self.command_with_holes(frame, &[])
+    }
+
+    /// The command in a frame some literals of which are elsewhere.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn command_with_holes<'a>(
+        &'a mut self,
+        frame: &'a [u8],
+        holes: &[Hole],
+    ) -> Result<TaggedCommand<'a>, InvalidMessage> {
+        self.scan_command(frame, holes)?;
+        let mut cursor = Cursor::new(frame, &self.tape);
+        let tagged = TaggedCommand::read(&mut cursor)?;
+        cursor.end()?;
+        tagged.command.check(&self.limits)?;
+        Ok(tagged)
+    }
+
+    /// The response in a frame.
+    ///
+    /// # Errors
+    /// When it is neither tagged status nor untagged nor a continuation, so that nobody can say what it answers. An
+    /// untagged response that is malformed is [`Response::Invalid`].
+    pub fn response<'a>(&'a mut self, frame: &'a [u8]) -> Result<Response<'a>, InvalidMessage> {
+        self.response_with_holes(frame, &[])
+    }
+
+    /// The response in a frame some literals of which are elsewhere.
+    ///
+    /// # Errors
+    /// As [`response`](Self::response).
+    pub fn response_with_holes<'a>(
+        &'a mut self,
+        frame: &'a [u8],
+        holes: &[Hole],
+    ) -> Result<Response<'a>, InvalidMessage> {
+        self.scan_response(frame, holes, Extent::Whole)?;
+        Response::read(&mut Cursor::new(frame, &self.tape))
+    }
+
+    /// The response that a frame begins, seen from a literal that is being streamed: `head` ends with the
+    /// announcement, and the items up to and with the streamed one are there.
+    ///
+    /// ```
+    /// use imap_proto::{Data, FetchItem, Hole, Parser, Response};
+    /// use mail_wire::LiteralId;
+    /// let head = b"* 12 FETCH (UID 7 BODY[] {500000}\r\n";
+    /// let holes = [Hole { at: head.len(), id: LiteralId(1), bytes: 500_000 }];
+    /// let mut parser = Parser::new();
+    /// let Response::Fetch { items, .. } = parser.response_so_far(head, &holes)? else { panic!() };
+    /// assert_eq!(items.iter().next(), Some(FetchItem::Uid(7)));
+    /// # Ok::<(), imap_proto::InvalidMessage>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`response`](Self::response).
+    pub fn response_so_far<'a>(
+        &'a mut self,
+        head: &'a [u8],
+        holes: &[Hole],
+    ) -> Result<Response<'a>, InvalidMessage> {
+        self.scan_response(head, holes, Extent::Head)?;
+        Response::read(&mut Cursor::new(head, &self.tape))
+    }
+
+    /// The command in a frame, as a value that can be kept.
+    ///
+    /// # Errors
+    /// As [`command`](Self::command).
+    pub fn parse_command(
+        &mut self,
+        frame: Bytes,
+        holes: &[Hole],
+    ) -> Result<Parsed<kind::Command>, InvalidMessage> {
+        self.command_with_holes(&frame, holes)?;
+        Ok(self.keep(frame, holes))
+    }
+
+    /// The response in a frame, as a value that can be kept.
+    ///
+    /// # Errors
+    /// As [`response`](Self::response).
+    pub fn parse_response(
+        &mut self,
+        frame: Bytes,
+        holes: &[Hole],
+    ) -> Result<Parsed<kind::Response>, InvalidMessage> {
+        self.response_with_holes(&frame, holes)?;
+        Ok(self.keep(frame, holes))
+    }
+
+    /// [`response_so_far`](Self::response_so_far) as a value that can be kept.
+    ///
+    /// # Errors
+    /// As [`response`](Self::response).
+    pub fn parse_response_so_far(
+        &mut self,
+        head: Bytes,
+        holes: &[Hole],
+    ) -> Result<Parsed<kind::Response>, InvalidMessage> {
+        self.response_so_far(&head, holes)?;
+        Ok(self.keep(head, holes))
+    }
+
+    fn keep<K>(&self, frame: Bytes, holes: &[Hole]) -> Parsed<K> {
+        let has_holes = !holes.is_empty();
+        Parsed { frame, tape: Arc::from(self.tape.as_slice()), has_holes, kind: PhantomData }
+    }
+
+    fn scanner<'f, 't>(
+        &'t mut self,
+        frame: &'f [u8],
+        holes: &'t [Hole],
+        manner: Manner,
+        extent: Extent,
+    ) -> Result<Scanner<'f, 't>, InvalidMessage> {
+        if frame.len() > Token::FRAME_BYTES_MAX {
+            return Err(InvalidMessage::new("frame too large", Token::FRAME_BYTES_MAX));
+        }
+        self.tape.clear();
+        Ok(Scanner { frame, at: 0, tape: &mut self.tape, limits: &self.limits, holes, manner, extent })
+    }
+
+    fn scan_command(&mut self, frame: &[u8], holes: &[Hole]) -> Result<(), InvalidMessage> {
+        let mut scanner = self.scanner(frame, holes, Manner::Strict, Extent::Whole)?;
+        scanner.word(false)?;
+        scanner.space()?;
+        let mut word = scanner.word(true)?.of(frame);
+        let mut verb = Verb::of_word(word);
+        if word.eq_ignore_ascii_case(b"UID") {
+            scanner.space()?;
+            word = scanner.word(true)?.of(frame);
+            verb = Verb::of_word(word).filter(|verb| verb.takes_uid());
+        }
+        if verb.is_none() {
+            // Nobody knows how to scan its arguments.
+            if scanner.at < frame.len() {
+                scanner.space()?;
+                scanner.opaque_text()?;
+            }
+            return Ok(());
+        }
+        scanner.elements(Until::EndOfFrame)
+    }
+
+    fn scan_response(&mut self, frame: &[u8], holes: &[Hole], extent: Extent) -> Result<(), InvalidMessage> {
+        let mut scanner = self.scanner(frame, holes, Manner::Tolerant, extent)?;
+        let first = scanner.word(false)?.of(frame);
+        match first {
+            b"+" => {
+                one_space(&mut scanner)?;
+                scanner.text(true)
+            }
+            b"*" => {
+                let scanned = scan_untagged(&mut scanner);
+                if scanned.and_then(|shape| self.check_untagged(frame, shape)).is_err() {
+                    self.tape.truncate(1);
+                    if let Some(first) = self.tape.first_mut() {
+                        first.mark_invalid();
+                    }
+                }
+                Ok(())
+            }
+            tag => {
+                Tag::new(tag)?;
+                scanner.space()?;
+                let offset = scanner.at;
+                let word = scanner.word(true)?.of(frame);
+                if !Condition::of_word(word).is_some_and(Condition::is_tagged) {
+                    return Err(InvalidMessage::new("expected OK, NO or BAD", offset));
+                }
+                scan_status(&mut scanner)?;
+                self.check_code(frame, 2);
+                Ok(())
+            }
+        }
+    }
+
+    fn check_untagged(&mut self, frame: &[u8], shape: Scanned) -> Result<(), InvalidMessage> {
+        match shape {
+            Scanned::Status => self.check_code(frame, 2),
+            Scanned::Fetch => self.check_items(frame, 4),
+            Scanned::Other => {}
+        }
+        let response = Response::read(&mut Cursor::new(frame, &self.tape))?;
+        response.check(&self.limits)
+    }
+
+    /// Marks the code whose token stands at `at`, if there is one and it is malformed.
+    fn check_code(&mut self, frame: &[u8], at: usize) {
+        let has_code = self.tape.get(at).is_some_and(|token| token.kind() == Kind::List);
+        if !has_code {
+            return;
+        }
+        let mut cursor = Cursor::new(frame, self.tape.get(1..).unwrap_or_default());
+        let checked = Status::read(&mut cursor).and_then(|status| {
+            status.code.as_ref().map_or(Ok(()), |code: &Code<'_>| code.check(&self.limits))
+        });
+        if checked.is_err()
+            && let Some(token) = self.tape.get_mut(at)
+        {
+            token.mark_invalid();
+        }
+    }
+
+    /// Marks every FETCH item from the token at `at` on that is malformed.
+    fn check_items(&mut self, frame: &[u8], mut at: usize) {
+        while let Some(tokens) = self.tape.get(at..).filter(|tokens| !tokens.is_empty()) {
+            let mut cursor = Cursor::new(frame, tokens);
+            let good = FetchItem::read(&mut cursor).and_then(|item| item.check(&self.limits)).is_ok();
+            let separate = cursor.peek().is_none_or(Token::is_spaced);
+            if !good || !separate {
+                cursor = Cursor::new(frame, tokens);
+                FetchItem::skip(&mut cursor);
+            }
+            let next = self.tape.len() - cursor.tokens.len();
+            if (!good || !separate)
+                && let Some(token) = self.tape.get_mut(at)
+            {
+                token.mark_invalid();
+            }
+            at = next;
+        }
+    }
+}
+
+/// What was scanned, and what of it is still to be checked.
+#[derive(Debug, Clone, Copy)]
+enum Scanned {
+    Status,
+    Fetch,
+    Other,
+}
+
+fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessage> {
+    let frame = scanner.frame;
+    scanner.space()?;
+    let mut word = scanner.word(true)?.of(frame);
+    if word.first().is_some_and(u8::is_ascii_digit) {
+        scanner.space()?;
+        word = scanner.word(true)?.of(frame);
+        scanner.elements(Until::EndOfFrame)?;
+        let fetch = is_fetch(word) && scanner.tape.get(3).is_some_and(|token| token.kind() == Kind::List);
+        // Nothing may follow the list.
+        let whole = scanner.tape.get(3).is_some_and(|token| token.width() + 3 == scanner.tape.len());
+        return match (fetch, whole) {
+            (true, true) => Ok(Scanned::Fetch),
+            (true, false) => Err(InvalidMessage::new("more than one list", 0)),
+            (false, _) => Ok(Scanned::Other),
+        };
+    }
+    match Shape::of_word(word) {
+        Shape::Status => {
+            scan_status(scanner)?;
+            Ok(Scanned::Status)
+        }
+        Shape::Search => {
+            let start = scanner.at;
+            scanner.opaque_text()?;
+            NumberList::check(Span { start, len: frame.len() - start }.of(frame), start)?;
+            Ok(Scanned::Other)
+        }
+        Shape::Elements => {
+            scanner.elements(Until::EndOfFrame)?;
+            Ok(Scanned::Other)
+        }
+    }
+}
+
+/// What follows OK, NO, BAD, BYE or PREAUTH: a code, if one can be told from text, and text. Either may be missing,
+/// as some servers have it.
+fn scan_status(scanner: &mut Scanner<'_, '_>) -> Result<(), InvalidMessage> {
+    one_space(scanner)?;
+    if scanner.frame.get(scanner.at) == Some(&b'[')
+        && scanner.bracketed(true)?
+        && scanner.frame.get(scanner.at) == Some(&b' ')
+    {
+        scanner.at += 1;
+    }
+    scanner.text(true)
+}
+
+/// The space in front of text, which some servers leave out with the text. What follows it belongs to the text.
+fn one_space(scanner: &mut Scanner<'_, '_>) -> Result<(), InvalidMessage> {
+    match scanner.frame.get(scanner.at) {
+        None => Ok(()),
+        Some(b' ') => {
+            scanner.at += 1;
+            Ok(())
+        }
+        Some(_) => Err(InvalidMessage::new("expected a space", scanner.at)),
+    }
+}
+
+/// What a [`Parsed`] frame is.
+pub mod kind {
+    /// A command.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Command;
+    /// A response.
+    #[derive(Debug, Clone, Copy)]
+    pub struct Response;
+}
+
+/// A frame and its tape: parsed once, kept as long as wanted, sent anywhere, viewed at no cost.
+///
+/// The frame shares the buffer it was read into; nothing is copied but the tape.
+///
+/// ```
+/// use imap_proto::{Command, Parsed, Parser, kind};
+/// let frame = bytes::Bytes::from_static(b"a1 SELECT INBOX");
+/// let parsed: Parsed<kind::Command> = Parser::new().parse_command(frame, &[])?;
+/// let other_thread = std::thread::spawn(move || match parsed.view().command {
+///     Command::Select(mailbox) => mailbox.is_inbox(),
+///     _ => false,
+/// });
+/// assert!(other_thread.join().unwrap());
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
+pub struct Parsed<K> {
+    frame: Bytes,
+    tape: Arc<[Token]>,
+    has_holes: bool,
+    kind: PhantomData<K>,
+}
+
+impl<K> Clone for Parsed<K> {
+    fn clone(&self) -> Self {
+        Self {
+            frame: self.frame.clone(),
+            tape: Arc::clone(&self.tape),
+            has_holes: self.has_holes,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<K> Parsed<K> {
+    /// The frame itself, without its final CRLF and without what was streamed.
+    #[must_use]
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// True if literals of the frame were streamed: its bytes alone are not the message.
+    #[must_use]
+    pub fn has_holes(&self) -> bool {
+        self.has_holes
+    }
+
+    /// The bytes of a span as a slice that shares the frame.
+    #[must_use]
+    pub fn raw(&self, span: Span) -> Bytes {
+        self.frame.slice_ref(span.of(&self.frame))
+    }
+
+    /// The same for bytes that a view has borrowed from the frame. `None` for any others.
+    #[must_use]
+    pub fn share(&self, bytes: &[u8]) -> Option<Bytes> {
+        let start = (bytes.as_ptr() as usize).checked_sub(self.frame.as_ptr() as usize)?;
+        let end = start.checked_add(bytes.len())?;
+        (end <= self.frame.len()).then(|| self.frame.slice(start..end))
+    }
+}
+
+impl Parsed<kind::Command> {
+    /// The command. Nothing is parsed again.
+    #[must_use]
+    pub fn view(&self) -> TaggedCommand<'_> {
+        let read = TaggedCommand::read(&mut Cursor::new(&self.frame, &self.tape));
+        // The same read has succeeded before this value was made.
+        read.unwrap_or_else(|_| TaggedCommand::unreadable())
+    }
+}
+
+impl Parsed<kind::Response> {
+    /// The response. Nothing is parsed again.
+    #[must_use]
+    pub fn view(&self) -> Response<'_> {
+        let read = Response::read(&mut Cursor::new(&self.frame, &self.tape));
+        read.unwrap_or(Response::Invalid(Span { start: 0, len: self.frame.len() }))
+    }
+}
+
+impl fmt::Debug for Parsed<kind::Command> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl fmt::Debug for Parsed<kind::Response> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}

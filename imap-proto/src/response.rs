@@ -1,0 +1,294 @@
+//! Responses: status, data, continuation (RFC 3501 7).
+
+use mail_wire::{InvalidMessage, PeerIncompatible};
+
+use crate::Limits;
+use crate::acl::{Acl, ListRights, MyRights};
+use crate::capability::Capability;
+use crate::chars::{self, key, keys};
+use crate::code::{Condition, Status};
+use crate::encode::{Encode, Encoder, Sink};
+use crate::fetch::FetchItem;
+use crate::flag::Flag;
+use crate::id::Id;
+use crate::list::ListedMailbox;
+use crate::namespace::Namespaces;
+use crate::quota::{Quota, QuotaRoot};
+use crate::sequence::NumberList;
+use crate::status::MailboxStatus;
+use crate::string::Text;
+use crate::tag::Tag;
+use crate::tape::{Cursor, List};
+use crate::token::Span;
+
+/// A response of a server. One that is malformed is a value, not an error: the connection survives it.
+///
+/// ```
+/// use imap_proto::{FetchItem, Flag, Parser, Response};
+/// let mut parser = Parser::new();
+/// let response = parser.response(b"* 12 FETCH (FLAGS (\\Seen) X-MOOD (\"good\") UID 4827313)")?;
+/// let Response::Fetch { message, items } = response else { panic!() };
+/// assert_eq!(message, 12);
+/// let items: Vec<_> = items.iter().collect();
+/// assert!(matches!(items[0], FetchItem::Flags(flags) if flags.iter().eq([Flag::Seen])));
+/// assert!(matches!(items[1], FetchItem::Unknown(_)));
+/// assert_eq!(items[2], FetchItem::Uid(4827313));
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Response<'a> {
+    /// The end of a command: `OK`, `NO` or `BAD` with its tag.
+    Tagged {
+        /// Of which command.
+        tag: Tag<'a>,
+        /// How it went.
+        status: Status<'a>,
+    },
+    /// An untagged status; the greeting is one.
+    Status(Status<'a>),
+    /// `+ text`: a continuation request, or a SASL challenge in base64.
+    Continue(Text<'a>),
+    /// `* CAPABILITY`.
+    Capability(List<'a, Capability<'a>>),
+    /// `* ENABLED` (RFC 5161).
+    Enabled(List<'a, Capability<'a>>),
+    /// `* LIST`.
+    List(ListedMailbox<'a>),
+    /// `* LSUB`.
+    Lsub(ListedMailbox<'a>),
+    /// `* STATUS`.
+    MailboxStatus(MailboxStatus<'a>),
+    /// `* SEARCH`.
+    Search(NumberList<'a>),
+    /// `* FLAGS`.
+    Flags(List<'a, Flag<'a>>),
+    /// `* n EXISTS`.
+    Exists(u32),
+    /// `* n RECENT`.
+    Recent(u32),
+    /// `* n EXPUNGE`.
+    Expunge(u32),
+    /// `* n FETCH (...)`.
+    Fetch {
+        /// The message sequence number.
+        message: u32,
+        /// What is said of it.
+        items: List<'a, FetchItem<'a>>,
+    },
+    /// `* NAMESPACE` (RFC 2342).
+    Namespace(Namespaces<'a>),
+    /// `* ID` (RFC 2971).
+    Id(Id<'a>),
+    /// `* ACL` (RFC 4314).
+    Acl(Acl<'a>),
+    /// `* LISTRIGHTS` (RFC 4314).
+    ListRights(ListRights<'a>),
+    /// `* MYRIGHTS` (RFC 4314).
+    MyRights(MyRights<'a>),
+    /// `* QUOTA` (RFC 2087).
+    Quota(Quota<'a>),
+    /// `* QUOTAROOT` (RFC 2087).
+    QuotaRoot(QuotaRoot<'a>),
+    /// An untagged response that is not known here; the span is the whole of it.
+    Unknown(Span),
+    /// A known untagged response that is malformed; the span is the whole of it.
+    Invalid(Span),
+}
+
+keys! {
+    CAPABILITY = "CAPABILITY", ENABLED = "ENABLED", LIST = "LIST", LSUB = "LSUB", STATUS = "STATUS",
+    SEARCH = "SEARCH", FLAGS = "FLAGS", EXISTS = "EXISTS", RECENT = "RECENT", EXPUNGE = "EXPUNGE",
+    FETCH = "FETCH", NAMESPACE = "NAMESPACE", ID = "ID", ACL = "ACL", LISTRIGHTS = "LISTRIGHTS",
+    MYRIGHTS = "MYRIGHTS", QUOTA = "QUOTA", QUOTAROOT = "QUOTAROOT",
+}
+
+/// What the scanner needs to know of an untagged response before it scans the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Status,
+    Search,
+    Elements,
+}
+
+impl Shape {
+    pub(crate) fn of_word(word: &[u8]) -> Self {
+        if key(word) == SEARCH {
+            Self::Search
+        } else if Condition::of_word(word).is_some() {
+            Self::Status
+        } else {
+            Self::Elements
+        }
+    }
+}
+
+/// True for a response `* n FETCH`, whose items are checked one by one.
+pub(crate) fn is_fetch(word: &[u8]) -> bool {
+    key(word) == FETCH
+}
+
+impl<'a> Response<'a> {
+    /// Reads what the parser put on the tape.
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let whole = Span { start: 0, len: cursor.frame.len() };
+        let first = cursor.next()?;
+        if first.token.is_invalid() {
+            return Ok(Self::Invalid(whole));
+        }
+        match first.word()? {
+            b"*" => Self::read_untagged(cursor, whole),
+            b"+" => Ok(Self::Continue(Text::of_wire(cursor.next()?.text()?))),
+            tag => {
+                let tag = Tag::new(tag)?;
+                Ok(Self::Tagged { tag, status: Status::read(cursor)? })
+            }
+        }
+    }
+
+    fn read_untagged(cursor: &mut Cursor<'a>, whole: Span) -> Result<Self, InvalidMessage> {
+        let before = *cursor;
+        let word = cursor.spaced_word()?;
+        if word.first().is_some_and(u8::is_ascii_digit) {
+            return Self::read_numbered(word, cursor, whole);
+        }
+        let response = match key(word) {
+            CAPABILITY => Self::Capability(cursor.rest()),
+            ENABLED => Self::Enabled(cursor.rest()),
+            LIST => Self::List(ListedMailbox::read(cursor)?),
+            LSUB => Self::Lsub(ListedMailbox::read(cursor)?),
+            STATUS => Self::MailboxStatus(MailboxStatus::read(cursor)?),
+            SEARCH => {
+                let numbers = if cursor.is_empty() { b"" } else { cursor.next()?.text()? };
+                Self::Search(NumberList::unchecked(numbers))
+            }
+            FLAGS => Self::Flags(cursor.spaced()?.list()?),
+            NAMESPACE => Self::Namespace(Namespaces::read(cursor)?),
+            ID => Self::Id(Id::read(cursor)?),
+            ACL => Self::Acl(Acl::read(cursor)?),
+            LISTRIGHTS => Self::ListRights(ListRights::read(cursor)?),
+            MYRIGHTS => Self::MyRights(MyRights::read(cursor)?),
+            QUOTA => Self::Quota(Quota::read(cursor)?),
+            QUOTAROOT => Self::QuotaRoot(QuotaRoot::read(cursor)?),
+            _ if Condition::of_word(word).is_some() => {
+                *cursor = before;
+                Self::Status(Status::read(cursor)?)
+            }
+            _ => return Ok(Self::Unknown(whole)),
+        };
+        cursor.end()?;
+        Ok(response)
+    }
+
+    fn read_numbered(word: &[u8], cursor: &mut Cursor<'a>, whole: Span) -> Result<Self, InvalidMessage> {
+        let offset = cursor.offset();
+        let number = chars::number(word).ok_or(InvalidMessage::new("number out of range", offset))?;
+        let response = match key(cursor.spaced_word()?) {
+            EXISTS => Self::Exists(number),
+            RECENT => Self::Recent(number),
+            EXPUNGE if number > 0 => Self::Expunge(number),
+            FETCH if number > 0 => Self::Fetch { message: number, items: cursor.spaced()?.list()? },
+            EXPUNGE | FETCH => return cursor.fail("message number 0"),
+            _ => return Ok(Self::Unknown(whole)),
+        };
+        cursor.end()?;
+        Ok(response)
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+        match self {
+            Self::Capability(capabilities) | Self::Enabled(capabilities) => capabilities.check(limits),
+            Self::List(listed) | Self::Lsub(listed) => listed.check(limits),
+            Self::MailboxStatus(status) => status.values.check(limits),
+            Self::Flags(flags) => flags.check(limits),
+            Self::Namespace(namespaces) => namespaces.check(limits),
+            Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(limits)),
+            Self::Acl(acl) => acl.entries.check(limits),
+            Self::ListRights(rights) => rights.check(limits),
+            Self::Quota(quota) => quota.resources.check(limits),
+            Self::QuotaRoot(quota) => quota.roots.check(limits),
+            // Codes, numbers and FETCH items are checked by the parser while it fills the tape.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Encode for Response<'_> {
+    /// A whole line, or several where literals are.
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        match self {
+            Self::Tagged { tag, status } => {
+                if !status.condition.is_tagged() {
+                    return Err(PeerIncompatible::Inexpressible("tagged BYE or PREAUTH"));
+                }
+                out.raw(tag.as_bytes());
+                out.raw(b" ");
+                status.encode(out)?;
+            }
+            Self::Status(status) => {
+                out.raw(b"* ");
+                status.encode(out)?;
+            }
+            Self::Continue(text) => {
+                out.raw(b"+ ");
+                text.encode(out)?;
+            }
+            Self::Capability(capabilities) => words(out, b"* CAPABILITY", capabilities)?,
+            Self::Enabled(capabilities) => words(out, b"* ENABLED", capabilities)?,
+            Self::List(listed) => data(out, b"* LIST", listed)?,
+            Self::Lsub(listed) => data(out, b"* LSUB", listed)?,
+            Self::MailboxStatus(status) => data(out, b"* STATUS", status)?,
+            Self::Search(numbers) => data(out, b"* SEARCH", numbers)?,
+            Self::Flags(flags) => data(out, b"* FLAGS ", flags)?,
+            Self::Exists(number) => numbered(out, *number, b" EXISTS"),
+            Self::Recent(number) => numbered(out, *number, b" RECENT"),
+            Self::Expunge(0) | Self::Fetch { message: 0, .. } => {
+                return Err(PeerIncompatible::Inexpressible("message number 0"));
+            }
+            Self::Expunge(number) => numbered(out, *number, b" EXPUNGE"),
+            Self::Fetch { message, items } => {
+                numbered(out, *message, b" FETCH ");
+                items.encode(out)?;
+            }
+            Self::Namespace(namespaces) => data(out, b"* NAMESPACE", namespaces)?,
+            Self::Id(id) => data(out, b"* ID", id)?,
+            Self::Acl(acl) => data(out, b"* ACL", acl)?,
+            Self::ListRights(rights) => data(out, b"* LISTRIGHTS", rights)?,
+            Self::MyRights(rights) => data(out, b"* MYRIGHTS", rights)?,
+            Self::Quota(quota) => data(out, b"* QUOTA", quota)?,
+            Self::QuotaRoot(quota) => data(out, b"* QUOTAROOT", quota)?,
+            Self::Unknown(_) | Self::Invalid(_) => {
+                return Err(PeerIncompatible::Inexpressible("unknown or malformed response"));
+            }
+        }
+        out.raw(b"\r\n");
+        Ok(())
+    }
+}
+
+fn data<S: Sink>(
+    out: &mut Encoder<'_, S>,
+    name: &[u8],
+    arguments: &impl Encode,
+) -> Result<(), PeerIncompatible> {
+    out.raw(name);
+    arguments.encode(out)
+}
+
+fn words<S: Sink>(
+    out: &mut Encoder<'_, S>,
+    name: &[u8],
+    capabilities: &List<'_, Capability<'_>>,
+) -> Result<(), PeerIncompatible> {
+    out.raw(name);
+    if !capabilities.is_empty() {
+        out.raw(b" ");
+    }
+    capabilities.encode_bare(out)
+}
+
+fn numbered<S: Sink>(out: &mut Encoder<'_, S>, number: u32, name: &[u8]) {
+    out.raw(b"* ");
+    out.number(u64::from(number));
+    out.raw(name);
+}

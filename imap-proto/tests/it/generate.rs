@@ -1,0 +1,638 @@
+//! Values of the whole grammar, made from entropy: every choice takes bytes from a pool, and an empty pool chooses the
+//! simplest, so what fails shrinks.
+//!
+//! Views borrow, and a generator has nothing to borrow from: what it makes is leaked, a few hundred bytes a value.
+
+use std::num::NonZeroU32;
+
+use bytes::Bytes;
+use imap_proto::fetch::{
+    CommonExtension, Disposition, MultiExtension, MultiPart, Parameter, PartPath, SingleExtension, SinglePart,
+};
+use imap_proto::{
+    Acl, AclEntry, AclSubject, Address, Append, Authenticate, BodyPart, Capability, Code, Command, Condition,
+    Copying, Create, Data, Date, DateTime, Envelope, ErrorCode, Fetch, FetchAttribute, FetchItem, Flag,
+    IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery, ListRights, ListedMailbox,
+    Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces, NumberList, Numbering,
+    One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage,
+    Response, Rights, RightsAction, Search, SearchKey, Section, SectionText, Separator, SequenceNumber,
+    SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery,
+    StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
+};
+
+pub(crate) struct Gen<'e> {
+    pool: &'e [u8],
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+impl<'e> Gen<'e> {
+    pub(crate) fn new(pool: &'e [u8]) -> Self {
+        Self { pool }
+    }
+
+    fn byte(&mut self) -> u8 {
+        let Some((&first, rest)) = self.pool.split_first() else { return 0 };
+        self.pool = rest;
+        first
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        usize::from(self.byte()) % n
+    }
+
+    fn coin(&mut self) -> bool {
+        self.byte() % 2 == 1
+    }
+
+    fn u32(&mut self) -> u32 {
+        match self.below(4) {
+            0 => u32::from(self.byte()),
+            1 => u32::MAX,
+            _ => u32::from_be_bytes([self.byte(), self.byte(), self.byte(), self.byte()]),
+        }
+    }
+
+    fn u64(&mut self) -> u64 {
+        if self.below(8) == 1 { u64::MAX } else { u64::from(self.u32()) << self.below(20) }
+    }
+
+    fn non_zero(&mut self) -> NonZeroU32 {
+        NonZeroU32::new(self.u32()).unwrap_or(NonZeroU32::MIN)
+    }
+
+    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+
+    fn many<T>(&mut self, max: usize, mut one: impl FnMut(&mut Self) -> T) -> &'static [T] {
+        let count = self.below(max + 1);
+        (0..count).map(|_| one(self)).collect::<Vec<_>>().leak()
+    }
+
+    fn some<T>(&mut self, max: usize, mut one: impl FnMut(&mut Self) -> T) -> &'static [T] {
+        let count = 1 + self.below(max);
+        (0..count).map(|_| one(self)).collect::<Vec<_>>().leak()
+    }
+
+    fn option<T>(&mut self, one: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.coin() { Some(one(self)) } else { None }
+    }
+
+    fn atom(&mut self) -> &'static str {
+        self.pick(&[
+            "x", "a1", "UTF-8", "NIL", "$Label1", "#news", "~", "a+b", "Fl&g", "UID", "1:2", "=", "a.b[c",
+        ])
+    }
+
+    /// Content that tries to end a line, a string or a list.
+    fn content(&mut self) -> &'static [u8] {
+        let fixed = self.pick(&[
+            "",
+            "x",
+            "NIL",
+            "nil",
+            "two words",
+            "a\"b",
+            "\\",
+            "\\\"",
+            "(",
+            ")",
+            "a]b",
+            "{5}",
+            "{5}\r\n",
+            "\r\n",
+            "\r\na2 LOGOUT\r\n",
+            "a\r\n{3+}\r\nxyz",
+            "%",
+            "*",
+            "é",
+            "日本",
+            "&AOk-",
+            "&",
+            "~{1}",
+            "\t",
+            "\x7f",
+            "1:*",
+        ]);
+        match self.below(8) {
+            0 => fixed.as_bytes(),
+            1 => [fixed.as_bytes(), fixed.as_bytes()].concat().leak(),
+            2 => vec![b'q'; 1000 + self.below(60)].leak(),
+            _ => self.many(12, |g| g.byte().max(1)),
+        }
+    }
+
+    fn string(&mut self) -> IString<'static> {
+        IString::new(self.content()).unwrap()
+    }
+
+    fn nstring(&mut self) -> Option<IString<'static>> {
+        self.option(Self::string)
+    }
+
+    fn text(&mut self) -> Text<'static> {
+        Text::new(self.pick(&["", "done", "a [b] c", " x", "{5}", "é", "* 1 EXISTS", "\"", "(", "] x"]))
+            .unwrap()
+    }
+
+    fn mailbox(&mut self) -> MailboxName<'static> {
+        let fixed = self.pick(&[
+            "INBOX",
+            "inbox",
+            "Work",
+            "two words",
+            "a&b",
+            "Entwürfe/日本",
+            "&AOk-",
+            "50%*",
+            "q\"\\",
+            "é&é",
+            "NIL",
+            "a]b",
+            "👎",
+            "{3}",
+            "()",
+        ]);
+        MailboxName::new(fixed).unwrap()
+    }
+
+    fn pattern(&mut self) -> ListPattern<'static> {
+        ListPattern::new(self.pick(&["", "*", "%", "INBOX.%", "é*", "a b*", "&%", "\"", "a]*"])).unwrap()
+    }
+
+    fn tag(&mut self) -> Tag<'static> {
+        Tag::new(self.pick(&["a", "A001", "]", "x.y", "0"])).unwrap()
+    }
+
+    fn flag(&mut self) -> Flag<'static> {
+        self.pick(&[
+            Flag::Seen,
+            Flag::Answered,
+            Flag::Flagged,
+            Flag::Deleted,
+            Flag::Draft,
+            Flag::Recent,
+            Flag::Any,
+            Flag::new("$Forwarded").unwrap(),
+            Flag::new("\\Vendor").unwrap(),
+            Flag::new("a]").unwrap(),
+        ])
+    }
+
+    fn settable(&mut self) -> SettableFlag<'static> {
+        SettableFlag::new(self.flag()).unwrap_or(SettableFlag::new(Flag::Seen).unwrap())
+    }
+
+    fn date(&mut self) -> Date {
+        Date::from_unix_days(i64::from(self.u32() % 3_000_000) - 700_000).unwrap()
+    }
+
+    fn moment(&mut self) -> DateTime {
+        let zone = i16::try_from(self.below(2_000)).unwrap() - 1_000;
+        DateTime::from_unix_seconds(i64::from(self.u32()), zone).unwrap()
+    }
+
+    fn range(&mut self) -> SequenceRange {
+        let end = |g: &mut Self| {
+            if g.below(4) == 1 { SequenceNumber::Largest } else { SequenceNumber::Number(g.non_zero()) }
+        };
+        let from = end(self);
+        SequenceRange { from, to: if self.coin() { end(self) } else { from } }
+    }
+
+    fn set(&mut self) -> SequenceSet<'static> {
+        SequenceSet::of(self.some(4, Self::range)).unwrap()
+    }
+
+    fn uids(&mut self) -> SequenceSet<'static> {
+        SequenceSet::of(self.some(4, |g| SequenceRange::one(g.non_zero()))).unwrap()
+    }
+
+    fn capability(&mut self) -> Capability<'static> {
+        self.pick(&[
+            Capability::IDLE,
+            Capability::AUTH_PLAIN,
+            Capability::LITERAL_PLUS,
+            Capability::new("X-y").unwrap(),
+        ])
+    }
+
+    fn numbering(&mut self) -> Numbering {
+        if self.coin() { Numbering::Uid } else { Numbering::Sequence }
+    }
+
+    fn path(&mut self, min: usize) -> PartPath<'static> {
+        let numbers = self.many(3, Self::non_zero);
+        if numbers.len() < min { PartPath::of(leak([NonZeroU32::MIN])) } else { PartPath::of(numbers) }
+    }
+
+    fn section(&mut self) -> Section<'static> {
+        match self.below(6) {
+            0 => Section { path: self.path(0), text: SectionText::All },
+            1 => Section { path: self.path(0), text: SectionText::Header },
+            2 => Section { path: self.path(0), text: SectionText::Text },
+            3 => Section { path: self.path(1), text: SectionText::Mime },
+            4 => {
+                let names = List::of(self.some(3, Self::string));
+                Section { path: self.path(0), text: SectionText::HeaderFields(names) }
+            }
+            _ => {
+                let names = List::of(self.some(3, Self::string));
+                Section { path: self.path(0), text: SectionText::HeaderFieldsNot(names) }
+            }
+        }
+    }
+
+    fn attribute(&mut self) -> FetchAttribute<'static> {
+        let simple = [
+            FetchAttribute::Uid,
+            FetchAttribute::Flags,
+            FetchAttribute::Envelope,
+            FetchAttribute::InternalDate,
+            FetchAttribute::Rfc822,
+            FetchAttribute::Rfc822Header,
+            FetchAttribute::Rfc822Size,
+            FetchAttribute::Rfc822Text,
+            FetchAttribute::Body,
+            FetchAttribute::BodyStructure,
+        ];
+        if self.coin() {
+            return self.pick(&simple);
+        }
+        FetchAttribute::Section {
+            peek: self.pick(&[Peek::SetSeen, Peek::LeaveUnseen]),
+            section: self.section(),
+            partial: self.option(|g| Partial { offset: g.u32(), count: g.non_zero() }),
+        }
+    }
+
+    fn key(&mut self, depth: usize) -> SearchKey<'static> {
+        match self.below(if depth == 0 { 22 } else { 26 }) {
+            0 => SearchKey::All,
+            1 => SearchKey::New,
+            2 | 3 => {
+                let flags =
+                    [Flag::Seen, Flag::Answered, Flag::Deleted, Flag::Draft, Flag::Flagged, Flag::Recent];
+                let flag = if self.coin() { self.pick(&flags) } else { Flag::new("$x").unwrap() };
+                if self.coin() { SearchKey::Flag(flag) } else { SearchKey::NoFlag(flag) }
+            }
+            4 => SearchKey::Bcc(self.string()),
+            5 => SearchKey::Body(self.string()),
+            6 => SearchKey::Cc(self.string()),
+            7 => SearchKey::From(self.string()),
+            8 => SearchKey::Subject(self.string()),
+            9 => SearchKey::Text(self.string()),
+            10 => SearchKey::To(self.string()),
+            11 => SearchKey::Header { field: self.string(), value: self.string() },
+            12 => SearchKey::Before(self.date()),
+            13 => SearchKey::On(self.date()),
+            14 => SearchKey::Since(self.date()),
+            15 => SearchKey::SentBefore(self.date()),
+            16 => SearchKey::SentOn(self.date()),
+            17 => SearchKey::SentSince(self.date()),
+            18 => SearchKey::Larger(self.u64()),
+            19 => SearchKey::Smaller(self.u64()),
+            20 => SearchKey::Sequence(self.set()),
+            21 => SearchKey::Uid(self.set()),
+            22 | 23 => SearchKey::Not(One::of(leak(self.key(depth - 1)))),
+            24 => SearchKey::Or(One::of(leak(self.key(depth - 1))), One::of(leak(self.key(depth - 1)))),
+            _ => SearchKey::And(List::of(self.some(3, |g| g.key(depth - 1)))),
+        }
+    }
+
+    fn data(&mut self) -> Data<'static> {
+        match self.below(3) {
+            0 => Data::Nil,
+            1 => Data::inline(self.many(20, Self::byte)),
+            _ => Data::Shared(leak(Bytes::from_static(self.many(20, Self::byte)))),
+        }
+    }
+
+    fn address(&mut self) -> Address<'static> {
+        Address { name: self.nstring(), adl: self.nstring(), mailbox: self.nstring(), host: self.nstring() }
+    }
+
+    fn envelope(&mut self) -> Envelope<'static> {
+        Envelope {
+            date: self.nstring(),
+            subject: self.nstring(),
+            from: List::of(self.many(2, Self::address)),
+            sender: List::of(self.many(2, Self::address)),
+            reply_to: List::of(self.many(2, Self::address)),
+            to: List::of(self.many(2, Self::address)),
+            cc: List::of(self.many(2, Self::address)),
+            bcc: List::of(self.many(2, Self::address)),
+            in_reply_to: self.nstring(),
+            message_id: self.nstring(),
+        }
+    }
+
+    fn parameter(&mut self) -> Parameter<'static> {
+        Parameter { name: self.string(), value: self.string() }
+    }
+
+    fn common(&mut self) -> CommonExtension<'static> {
+        CommonExtension {
+            disposition: self.option(|g| Disposition {
+                name: g.string(),
+                parameters: List::of(g.many(2, Self::parameter)),
+            }),
+            language: List::of(self.many(2, Self::string)),
+            location: self.nstring(),
+        }
+    }
+
+    fn part(&mut self, depth: usize) -> BodyPart<'static> {
+        if depth > 0 && self.coin() {
+            return BodyPart::Multi(MultiPart {
+                parts: List::of(self.some(3, |g| g.part(depth - 1))),
+                subtype: self.string(),
+                extension: self.option(|g| MultiExtension {
+                    parameters: List::of(g.many(2, Self::parameter)),
+                    common: g.common(),
+                }),
+            });
+        }
+        let known = |text: &'static str| IString::new(text).unwrap();
+        let (media_type, subtype, kind) = match self.below(3) {
+            0 => (known("APPLICATION"), self.string(), PartKind::Basic),
+            1 => (known("text"), self.string(), PartKind::Text { lines: self.u64() }),
+            _ if depth == 0 => (known("message"), known("rfc822"), PartKind::Basic),
+            _ => {
+                let body = One::of(leak(self.part(depth - 1)));
+                let kind =
+                    PartKind::Message { envelope: One::of(leak(self.envelope())), body, lines: self.u64() };
+                (known("Message"), known("RFC822"), kind)
+            }
+        };
+        BodyPart::Single(SinglePart {
+            media_type,
+            subtype,
+            parameters: List::of(self.many(2, Self::parameter)),
+            id: self.nstring(),
+            description: self.nstring(),
+            encoding: self.nstring(),
+            octets: self.u64(),
+            kind,
+            extension: self.option(|g| SingleExtension { md5: g.nstring(), common: g.common() }),
+        })
+    }
+
+    fn item(&mut self) -> FetchItem<'static> {
+        match self.below(11) {
+            0 => FetchItem::Uid(self.u32()),
+            1 => FetchItem::Flags(List::of(self.many(4, Self::flag))),
+            2 => FetchItem::InternalDate(self.moment()),
+            3 => FetchItem::Rfc822Size(self.u64()),
+            4 => FetchItem::Envelope(One::of(leak(self.envelope()))),
+            5 => FetchItem::Body(One::of(leak(self.part(2)))),
+            6 => FetchItem::BodyStructure(One::of(leak(self.part(4)))),
+            7 => FetchItem::Rfc822(self.data()),
+            8 => FetchItem::Rfc822Header(self.data()),
+            9 => FetchItem::Rfc822Text(self.data()),
+            _ => FetchItem::Section {
+                section: self.section(),
+                origin: self.option(Self::u32),
+                data: self.data(),
+            },
+        }
+    }
+
+    fn rights(&mut self) -> Rights<'static> {
+        Rights::new(self.pick(&["", "lr", "lrswipkxtecdan", "0123456789"])).unwrap()
+    }
+
+    fn resource(&mut self) -> Resource<'static> {
+        self.pick(&[Resource::STORAGE, Resource::MESSAGE, Resource::new("x-y").unwrap()])
+    }
+
+    fn status_item(&mut self) -> StatusItem {
+        self.pick(&[
+            StatusItem::Messages,
+            StatusItem::Recent,
+            StatusItem::UidNext,
+            StatusItem::UidValidity,
+            StatusItem::Unseen,
+        ])
+    }
+
+    fn special_use(&mut self) -> SpecialUse {
+        self.pick(&[SpecialUse::All, SpecialUse::Drafts, SpecialUse::Junk, SpecialUse::Trash])
+    }
+
+    fn id(&mut self) -> Id<'static> {
+        let short = |g: &mut Self| IString::new(g.pick(&["name", "os", "a\"b", "é", ""])).unwrap();
+        Id {
+            fields: self
+                .option(|g| List::of(g.many(3, |g| IdField { field: short(g), value: g.option(short) }))),
+        }
+    }
+
+    fn query(&mut self, extended: bool) -> ListQuery<'static> {
+        let mut query = ListQuery::new(self.mailbox(), self.pattern());
+        if extended {
+            query.selection = List::of(self.many(1, |_| ListOption::SpecialUse));
+            query.returned = List::of(self.many(1, |_| ListOption::SpecialUse));
+        }
+        query
+    }
+
+    fn copying(&mut self) -> Copying<'static> {
+        Copying { numbering: self.numbering(), messages: self.set(), mailbox: self.mailbox() }
+    }
+
+    pub(crate) fn command(&mut self) -> TaggedCommand<'static> {
+        let tag = self.tag();
+        let command = match self.below(39) {
+            0 => Command::Capability,
+            1 => Command::Noop,
+            2 => Command::Logout,
+            3 => Command::StartTls,
+            4 => Command::Authenticate(Authenticate {
+                mechanism: Mechanism::new(self.pick(&["PLAIN", "SCRAM-SHA-256"])).unwrap(),
+                initial: self.option(|g| Password(IString::new(g.pick(&["=", "YQ==", "a+/b"])).unwrap())),
+            }),
+            5 => Command::Login(Login { user: self.string(), password: Password(self.string()) }),
+            6 => Command::Enable(List::of(self.some(3, Self::capability))),
+            7 => Command::Id(self.id()),
+            8 => Command::Select(self.mailbox()),
+            9 => Command::Examine(self.mailbox()),
+            10 => Command::Create(Create {
+                mailbox: self.mailbox(),
+                special_use: List::of(self.many(2, Self::special_use)),
+            }),
+            11 => Command::Delete(self.mailbox()),
+            12 => Command::Rename { from: self.mailbox(), to: self.mailbox() },
+            13 => Command::Subscribe(self.mailbox()),
+            14 => Command::Unsubscribe(self.mailbox()),
+            15 => Command::List(self.query(true)),
+            16 => Command::Lsub(self.query(false)),
+            17 => Command::Status(StatusQuery {
+                mailbox: self.mailbox(),
+                items: List::of(self.some(5, Self::status_item)),
+            }),
+            18 => Command::Append(Append {
+                mailbox: self.mailbox(),
+                flags: List::of(self.many(3, Self::settable)),
+                date: self.option(Self::moment),
+                message: Data::inline(self.many(30, Self::byte)),
+            }),
+            19 => Command::Namespace,
+            20 => Command::Idle,
+            21 => Command::Check,
+            22 => Command::Close,
+            23 => Command::Unselect,
+            24 => Command::Expunge,
+            25 => Command::UidExpunge(self.set()),
+            26 | 27 => Command::Search(Search {
+                numbering: self.numbering(),
+                charset: self.option(|g| IString::new(g.atom()).unwrap()),
+                keys: List::of(self.some(4, |g| g.key(6))),
+            }),
+            28 => {
+                let macros = [FetchAttribute::All, FetchAttribute::Fast, FetchAttribute::Full];
+                let attributes = if self.below(4) == 1 {
+                    leak([self.pick(&macros)])
+                } else {
+                    self.some(4, Self::attribute)
+                };
+                let attributes = List::of(attributes);
+                Command::Fetch(Fetch { numbering: self.numbering(), messages: self.set(), attributes })
+            }
+            29 => Command::Store(Store {
+                numbering: self.numbering(),
+                messages: self.set(),
+                action: self.pick(&[StoreAction::Replace, StoreAction::Add, StoreAction::Remove]),
+                answer: self.pick(&[StoreAnswer::Flags, StoreAnswer::Silent]),
+                flags: List::of(self.many(3, Self::settable)),
+            }),
+            30 => Command::Copy(self.copying()),
+            31 => Command::Move(self.copying()),
+            32 => Command::SetAcl(SetAcl {
+                mailbox: self.mailbox(),
+                identifier: self.string(),
+                action: self.pick(&[RightsAction::Replace, RightsAction::Add, RightsAction::Remove]),
+                rights: self.rights(),
+            }),
+            33 => Command::DeleteAcl(AclSubject { mailbox: self.mailbox(), identifier: self.string() }),
+            34 => Command::GetAcl(self.mailbox()),
+            35 => Command::ListRights(AclSubject { mailbox: self.mailbox(), identifier: self.string() }),
+            36 => Command::MyRights(self.mailbox()),
+            37 => Command::SetQuota(SetQuota {
+                root: self.string(),
+                limits: List::of(self.many(2, |g| ResourceLimit { resource: g.resource(), limit: g.u64() })),
+            }),
+            _ if self.coin() => Command::GetQuota(self.string()),
+            _ => Command::GetQuotaRoot(self.mailbox()),
+        };
+        TaggedCommand { tag, command }
+    }
+
+    fn code(&mut self) -> Code<'static> {
+        match self.below(17) {
+            0 => Code::Alert,
+            1 => Code::BadCharset(List::of(self.many(2, |g| IString::new(g.atom()).unwrap()))),
+            2 => Code::Capability(List::of(self.some(3, Self::capability))),
+            3 => Code::Parse,
+            4 => Code::PermanentFlags(List::of(self.many(3, Self::flag))),
+            5 => Code::ReadOnly,
+            6 => Code::ReadWrite,
+            7 => Code::TryCreate,
+            8 => Code::UidNext(self.u32()),
+            9 => Code::UidValidity(self.u32()),
+            10 => Code::Unseen(self.u32()),
+            11 => Code::AppendUid { uid_validity: self.u32(), uids: self.uids() },
+            12 => Code::CopyUid { uid_validity: self.u32(), source: self.uids(), destination: self.uids() },
+            13 => Code::UidNotSticky,
+            14 => Code::UseAttr,
+            15 => Code::TooBig,
+            _ => Code::Condition(self.pick(&[
+                ErrorCode::AuthenticationFailed,
+                ErrorCode::NonExistent,
+                ErrorCode::Limit,
+                ErrorCode::Unavailable,
+            ])),
+        }
+    }
+
+    fn status(&mut self, conditions: &[Condition]) -> Status<'static> {
+        Status { condition: self.pick(conditions), code: self.option(Self::code), text: self.text() }
+    }
+
+    fn listed(&mut self) -> ListedMailbox<'static> {
+        let attributes = [
+            ListAttribute::NoSelect,
+            ListAttribute::HasChildren,
+            ListAttribute::Use(SpecialUse::Sent),
+            ListAttribute::new("\\X").unwrap(),
+        ];
+        ListedMailbox {
+            attributes: List::of(self.many(3, |g| g.pick(&attributes))),
+            separator: self.option(|g| Separator::new(g.pick(b"/.\\\" ")).unwrap()),
+            mailbox: self.mailbox(),
+        }
+    }
+
+    fn namespace(&mut self) -> Namespace<'static> {
+        let prefix = MailboxName::new(self.pick(&["", "INBOX.", "Other Users/", "é/"])).unwrap();
+        Namespace { prefix, separator: self.option(|_| Separator::SLASH) }
+    }
+
+    pub(crate) fn response(&mut self) -> Response<'static> {
+        let tagged = [Condition::Ok, Condition::No, Condition::Bad];
+        let all = [Condition::Ok, Condition::No, Condition::Bad, Condition::PreAuth, Condition::Bye];
+        match self.below(24) {
+            0 => Response::Tagged { tag: self.tag(), status: self.status(&tagged) },
+            1 => Response::Status(self.status(&all)),
+            2 => Response::Continue(self.text()),
+            3 => Response::Capability(List::of(self.many(3, Self::capability))),
+            4 => Response::Enabled(List::of(self.many(3, Self::capability))),
+            5 => Response::List(self.listed()),
+            6 => Response::Lsub(self.listed()),
+            7 => Response::MailboxStatus(MailboxStatus {
+                mailbox: self.mailbox(),
+                values: List::of(self.many(4, |g| StatusValue::Known(g.status_item(), g.u64()))),
+            }),
+            8 => Response::Search(NumberList::of(self.many(9, |g| g.u32().max(1))).unwrap()),
+            9 => Response::Flags(List::of(self.many(4, Self::flag))),
+            10 => Response::Exists(self.u32()),
+            11 => Response::Recent(self.u32()),
+            12 => Response::Expunge(self.u32().max(1)),
+            13..=16 => {
+                Response::Fetch { message: self.u32().max(1), items: List::of(self.many(5, Self::item)) }
+            }
+            17 => Response::Namespace(Namespaces {
+                personal: List::of(self.many(2, Self::namespace)),
+                other_users: List::of(self.many(2, Self::namespace)),
+                shared: List::of(self.many(2, Self::namespace)),
+            }),
+            18 => Response::Id(self.id()),
+            19 => Response::Acl(Acl {
+                mailbox: self.mailbox(),
+                entries: List::of(self.many(3, |g| AclEntry { identifier: g.string(), rights: g.rights() })),
+            }),
+            20 => Response::ListRights(ListRights {
+                mailbox: self.mailbox(),
+                identifier: self.string(),
+                required: self.rights(),
+                optional: List::of(self.many(3, Self::rights)),
+            }),
+            21 => Response::MyRights(MyRights { mailbox: self.mailbox(), rights: self.rights() }),
+            22 => Response::Quota(Quota {
+                root: self.string(),
+                resources: List::of(self.many(3, |g| ResourceUsage {
+                    resource: g.resource(),
+                    usage: g.u64(),
+                    limit: g.u64(),
+                })),
+            }),
+            _ => Response::QuotaRoot(QuotaRoot {
+                mailbox: self.mailbox(),
+                roots: List::of(self.many(2, Self::string)),
+            }),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Tests of the whole crate, in one binary.
+
+// `allow-unwrap-in-tests` sees functions with `#[test]` only, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+mod conn_client;
+mod conn_owner;
+mod conn_pair;
+mod conn_prop;
+mod conn_server;
+mod generate;
+mod hostile;
+mod round_trip;
+mod streaming;
+mod support;
+mod transcripts;
