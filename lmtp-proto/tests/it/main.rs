@@ -1,0 +1,5 @@
+//! LMTP from outside: the hello, and the replies to a message, on both sides.
+
+mod client;
+mod pair;
+mod server;

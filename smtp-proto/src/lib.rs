@@ -1,0 +1,118 @@
+//! SMTP (RFC 5321) as sans-IO codec and connection, client and server.
+//!
+//! The crate opens no socket, knows no clock and no runtime. Bytes and time go in, typed events and bytes come out;
+//! what carries the bytes is the embedder's choice. LMTP is the same machine with another [`Dialect`]; its crate is
+//! `lmtp-proto`.
+//!
+//! # Layers
+//!
+//! Each is public and usable alone.
+//!
+//! 1. **Framing** is [`mail_wire`]'s: lines ended by CRLF, messages ended by CRLF.CRLF, the TLS gate.
+//! 2. **Grammar**: total functions from a line to a typed view and back. [`Command`] borrows from its line;
+//!    [`Address`], [`ReversePath`], [`ForwardPath`], [`MailParams`] own their text; [`Reply`] and [`Capabilities`] go
+//!    both ways. A value that exists can be written, and reads back as it was.
+//! 3. **Connection**: [`server::Connection`] and [`client::Connection`] know who may speak when. Both implement
+//!    [`mail_wire::Connection`] and keep its contract: **every mutation is followed by a full drain** of events and
+//!    output.
+//!
+//! # A client and a server in memory
+//!
+//! ```
+//! use std::time::Instant;
+//! use mail_wire::Connection as _;
+//! use smtp_proto::{Domain, Error, MailParams, Reply, ReversePath, client, server};
+//!
+//! let now = Instant::now();
+//! let mut server = server::Connection::new(server::Config::new(Domain::new("mx.example")?), now);
+//! let mut config = client::Config::new(Domain::new("client.example")?);
+//! config.tls = client::TlsMode::Never;
+//! let mut client = client::Connection::new(config, now);
+//! server.greet()?;
+//!
+//! let (mut message, mut done) = (Vec::new(), false);
+//! while !done {
+//!     // Here a driver would read and write a socket.
+//!     while let Some(bytes) = server.poll_transmit() { client.receive(&bytes, now); }
+//!     while let Some(bytes) = client.poll_transmit() { server.receive(&bytes, now); }
+//!     while let Some(event) = server.poll_event()? {
+//!         match event {
+//!             server::Event::Mail(ticket, from, _) => {
+//!                 assert_eq!(from, ReversePath::Null);
+//!                 server.reply(ticket, &Reply::sender_ok())?;
+//!             }
+//!             server::Event::Rcpt(ticket, to, _) if to.local_part() == "bob" => {
+//!                 server.reply(ticket, &Reply::recipient_ok())?;
+//!             }
+//!             server::Event::Rcpt(ticket, ..) => server.reply(ticket, &Reply::no_such_mailbox())?,
+//!             server::Event::Data(ticket) => server.accept_data(ticket)?,
+//!             server::Event::Chunk(bytes) => message.extend_from_slice(&bytes),
+//!             // Here the message would go to disk first.
+//!             server::Event::BodyEnd(ticket) => server.reply(ticket, &Reply::ok())?,
+//!             server::Event::Closed => done = true,
+//!             _ => {}
+//!         }
+//!     }
+//!     while let Some(event) = client.poll_event()? {
+//!         match event {
+//!             client::Event::Ready(_) => client.send(client::Envelope {
+//!                 reverse_path: ReversePath::Null,
+//!                 params: MailParams::default(),
+//!                 recipients: vec!["bob@example".parse()?, "eve@example".parse()?],
+//!             })?,
+//!             client::Event::BodyWanted => {
+//!                 client.body_chunk(&"Subject: hello\r\n\r\n.\r\n".into())?;
+//!                 client.body_end()?;
+//!             }
+//!             client::Event::Fate { recipient, reply, .. } => {
+//!                 assert_eq!(reply.code().value(), [250, 550][recipient]);
+//!             }
+//!             client::Event::TransactionEnd => client.quit()?,
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//! assert_eq!(message, b"Subject: hello\r\n\r\n.\r\n");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # Limits and refusals
+//!
+//! Whatever a peer can make large has a limit with a name and a default: see [`Limits`] and [`Timeouts`]. A message is
+//! never collected here; it passes in slices of the read buffer. A bare CR or LF ends the connection unless
+//! `danger_normalize` semantics are asked for ([`mail_wire::BareLineEnd`]); passwords need TLS unless
+//! [`mail_wire::PlaintextLogin::DangerAllow`] is; a client that sends before its turn is cut off.
+//!
+//! # Documents
+//!
+//! RFC 5321; SIZE (1870), PIPELINING (2920), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034, 3463), STARTTLS (3207), AUTH
+//! (4954). Parameters and keywords of other extensions are kept as they are and can be used by an owner that knows
+//! them. Text is ASCII; types hold `str`, so that SMTPUTF8 (6531) is a wider alphabet and not another type.
+
+#![forbid(unsafe_code)]
+
+mod address;
+pub mod client;
+mod command;
+mod dialect;
+mod extension;
+mod limits;
+mod params;
+mod path;
+mod reply;
+pub mod server;
+
+pub use address::{
+    Address, DOMAIN_BYTES_MAX, Domain, ForwardPath, LABEL_BYTES_MAX, LOCAL_PART_BYTES_MAX, LocalPart,
+    ReversePath,
+};
+pub use command::{Argument, Command, InitialResponse, InvalidCommand, Word};
+pub use dialect::{Dialect, Protocol, Smtp};
+pub use extension::{Capabilities, Extension, OtherExtension};
+pub use limits::{Limits, Timeouts};
+pub use mail_wire::{Error, Ticket};
+pub use params::{
+    Body, MailParams, OtherParam, Param, Params, RcptParams, Submitter, decode_xtext, encode_xtext,
+};
+pub use path::{ForwardPathRef, LocalPartRef, Mailbox, ReversePathRef};
+pub use reply::{Code, EnhancedCode, Reply, ReplyLine, ReplyReader, TEXT_BYTES_MAX, Text, Verdict};
