@@ -1,0 +1,188 @@
+//! The small words of a maildrop: message numbers, unique identifiers, sizes (RFC 1939 3, 5, 7).
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use bytes::Bytes;
+use mail_wire::InvalidMessage;
+use nom::character::complete::{char, u32, u64};
+use nom::combinator::all_consuming;
+use nom::sequence::separated_pair;
+use nom::{IResult, Parser};
+
+/// The number of a message in a session, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageNumber(NonZeroU32);
+
+impl MessageNumber {
+    /// A number; zero is none.
+    #[must_use]
+    pub fn new(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
+
+    /// The number, from 1.
+    #[must_use]
+    pub fn as_u32(self) -> u32 {
+        self.0.into()
+    }
+
+    /// Reads decimal digits and nothing else.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, InvalidMessage> {
+        number(text).and_then(Self::new).ok_or(InvalidMessage::new("message number expected", 0))
+    }
+}
+
+impl fmt::Display for MessageNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Decimal digits and nothing else.
+pub(crate) fn number(text: &[u8]) -> Option<u32> {
+    let parsed: IResult<_, _> = all_consuming(u32).parse(text);
+    parsed.ok().map(|(_, number)| number)
+}
+
+/// A message's unique identifier: 1 to 70 printable ASCII characters without space.
+///
+/// ```
+/// use pop3_proto::UniqueId;
+/// assert_eq!(UniqueId::new("1795500150.17")?.as_str(), "1795500150.17");
+/// assert!(UniqueId::new("two words").is_err());
+/// # Ok::<(), mail_wire::InvalidMessage>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UniqueId(Bytes);
+
+impl UniqueId {
+    /// Bytes of an identifier (RFC 1939 7).
+    pub const BYTES_MAX: usize = 70;
+
+    /// Takes the identifier.
+    pub fn new(id: impl Into<Bytes>) -> Result<Self, InvalidMessage> {
+        let id = id.into();
+        if id.is_empty() || id.len() > Self::BYTES_MAX {
+            return Err(InvalidMessage::new("unique identifier of 1 to 70 bytes expected", 0));
+        }
+        match id.iter().position(|b| !b.is_ascii_graphic()) {
+            Some(at) => Err(InvalidMessage::new("not in a unique identifier", at)),
+            None => Ok(Self(id)),
+        }
+    }
+
+    /// The identifier.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for UniqueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UniqueId({})", self.as_str())
+    }
+}
+
+/// A message and its size: a line of LIST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanListing {
+    /// The message.
+    pub message: MessageNumber,
+    /// Its size in octets, each line end counted as two.
+    pub octets: u64,
+}
+
+impl ScanListing {
+    /// Reads `number SP octets`; what a server puts behind a further space is passed over (RFC 1939 5 lets it).
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, InvalidMessage> {
+        let listing = pair(text).and_then(|(n, octets)| Some((MessageNumber::new(n)?, octets)));
+        let (message, octets) = listing.ok_or(InvalidMessage::new("scan listing expected", 0))?;
+        Ok(Self { message, octets })
+    }
+}
+
+/// A message and its identifier: a line of UIDL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueIdListing {
+    /// The message.
+    pub message: MessageNumber,
+    /// Its identifier.
+    pub id: UniqueId,
+}
+
+impl UniqueIdListing {
+    pub(crate) fn parse(text: &Bytes) -> Result<Self, InvalidMessage> {
+        let space = memchr::memchr(b' ', text).ok_or(InvalidMessage::new("unique-id listing expected", 0))?;
+        let message = MessageNumber::parse(text.get(..space).unwrap_or_default())?;
+        Ok(Self { message, id: UniqueId::new(text.slice(space + 1..))? })
+    }
+}
+
+/// How much a maildrop holds: the answer to STAT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropListing {
+    /// Messages that are not marked as deleted.
+    pub messages: u32,
+    /// Their octets together.
+    pub octets: u64,
+}
+
+impl DropListing {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, InvalidMessage> {
+        let (messages, octets) = pair(text).ok_or(InvalidMessage::new("drop listing expected", 0))?;
+        Ok(Self { messages, octets })
+    }
+}
+
+/// `number SP number`, and perhaps more behind another space.
+fn pair(text: &[u8]) -> Option<(u32, u64)> {
+    let parsed: IResult<_, _> = separated_pair(u32, char(' '), u64).parse(text);
+    match parsed {
+        Ok(([] | [b' ', ..], pair)) => Some(pair),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_digits_and_not_zero() {
+        assert_eq!(MessageNumber::parse(b"42").map(MessageNumber::as_u32), Ok(42));
+        assert_eq!(MessageNumber::parse(b"4294967295").map(MessageNumber::as_u32), Ok(u32::MAX));
+        for bad in [&b""[..], b"0", b"-1", b"+1", b"1 ", b"1x", b"4294967296", b"\xc2\xb9"] {
+            assert!(MessageNumber::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn listings_are_read_with_what_servers_put_behind_them() {
+        let listing = ScanListing::parse(b"1 120 odd extra").unwrap();
+        assert_eq!((listing.message.as_u32(), listing.octets), (1, 120));
+        assert_eq!(DropListing::parse(b"2 320"), Ok(DropListing { messages: 2, octets: 320 }));
+        assert_eq!(DropListing::parse(b"0 0"), Ok(DropListing { messages: 0, octets: 0 }));
+        for bad in
+            [&b""[..], b"1", b"1 ", b"1 x", b"0 5", b" 1 2", b"1  2", b"1 2x", b"1 18446744073709551616"]
+        {
+            assert!(ScanListing::parse(bad).is_err(), "{bad:?}");
+        }
+        let listing = UniqueIdListing::parse(&"2 QhdPYR:00WBw1Ph7x7".into()).unwrap();
+        assert_eq!((listing.message.as_u32(), listing.id.as_str()), (2, "QhdPYR:00WBw1Ph7x7"));
+        for bad in ["", "1", "1 ", "x a", "1 a b", "1 \u{e9}"] {
+            assert!(UniqueIdListing::parse(&bad.into()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_at_the_limit_passes_and_one_above_does_not() {
+        assert!(UniqueId::new(vec![b'a'; UniqueId::BYTES_MAX]).is_ok());
+        assert!(UniqueId::new(vec![b'a'; UniqueId::BYTES_MAX + 1]).is_err());
+        assert!(UniqueId::new("").is_err());
+        for byte in 0..=0xff_u8 {
+            assert_eq!(UniqueId::new(vec![byte]).is_ok(), (0x21..0x7f).contains(&byte), "{byte:#x}");
+        }
+    }
+}
