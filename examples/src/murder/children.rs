@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use programs::node::say;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -28,6 +29,12 @@ struct Node {
 }
 
 impl Node {
+    fn signal(&self, signal: Signal) -> std::io::Result<()> {
+        let pid = self.process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let pid = pid.ok_or(std::io::ErrorKind::NotFound)?;
+        Ok(kill_process(pid, signal)?)
+    }
+
     /// The last line of its log, and where the rest is.
     fn last_words(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
@@ -40,7 +47,7 @@ impl Node {
 /// than on Linux a node outlives a murder that is killed.
 pub(crate) fn end_with_parent() {
     #[cfg(target_os = "linux")]
-    if let Err(e) = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM)) {
+    if let Err(e) = rustix::process::set_parent_process_death_signal(Some(Signal::TERM)) {
         say(&format!("this node outlives a murder that is killed: {e}"));
     }
 }
@@ -73,11 +80,10 @@ impl Children {
     }
 
     /// Asks a node to read its credentials again.
-    pub(crate) async fn reload(&self, name: &str) -> Result<(), Failure> {
-        let pid = self.0.iter().find(|node| node.name == name).and_then(|node| node.process.id());
-        let pid = pid.ok_or_else(|| format!("{name} does not run"))?;
-        Command::new("kill").args(["-HUP", &pid.to_string()]).status().await?;
-        Ok(())
+    pub(crate) fn reload(&self, name: &str) -> Result<(), Failure> {
+        let node =
+            self.0.iter().find(|node| node.name == name).ok_or_else(|| format!("there is no {name}"))?;
+        node.signal(Signal::HUP).map_err(|e| format!("{name}: {e}").into())
     }
 
     fn spawn(&mut self, topology: &mut Topology, node: &NodeFile) -> Result<(), Failure> {
@@ -103,12 +109,9 @@ impl Children {
     /// Asks every node to stop, the last started first, and ends those that do not.
     pub(crate) async fn stop(&mut self) {
         for node in self.0.iter_mut().rev().filter(|node| !node.ended) {
-            if let Some(pid) = node.process.id() {
-                // `kill` and not a signal crate: it is there wherever processes have pids.
-                let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
-                if asked.is_err() {
-                    let _ = node.process.start_kill();
-                }
+            if node.signal(Signal::TERM).is_err() {
+                // It cannot be asked; if it is there at all, it is told.
+                let _ = node.process.start_kill();
             }
         }
         for node in &mut self.0 {

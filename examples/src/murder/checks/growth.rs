@@ -18,7 +18,7 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(3);
 
 pub(super) async fn another_backend(topology: &mut Topology, children: &mut Children) -> Result<(), Failure> {
     let node = topology.grow()?;
-    children.reload("master").await?;
+    children.reload("master")?;
     children.add(topology, &node).await?;
     let backend = node.name;
     let login = unique("joiner").replace(' ', "-");
