@@ -49,8 +49,13 @@ pub(crate) fn queue(places: &Places, command: &Queue) -> Answer {
 /// How a node is.
 pub(crate) fn status(places: &Places, node: &Node) -> Answer {
     let status = get(places, node, "/status.json")?;
-    let fields = status.as_object().cloned().unwrap_or_default();
-    let rows = fields.iter().map(|(name, value)| vec![name.clone(), plain(value)]).collect();
+    let plainly = |field: &str| vec![field.to_owned(), plain(&status[field])];
+    let mut rows = vec![plainly("name"), plainly("role"), plainly("version")];
+    let troubles = plain(&status["health"]["troubles"]);
+    rows.push(vec!["troubles".to_owned(), if troubles.is_empty() { "none".to_owned() } else { troubles }]);
+    for fact in status["facts"].as_array().into_iter().flatten() {
+        rows.push(vec![plain(&fact[0]), plain(&fact[1])]);
+    }
     Ok(Output::Rows { head: vec!["what", "is"], rows, json: status })
 }
 

@@ -174,7 +174,9 @@ impl AdminState for State {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             facts: vec![
                 ("connections".to_owned(), self.admission.connections().to_string()),
-                ("store".to_owned(), format!("{stats:?}")),
+                ("transactions since the start".to_owned(), stats.transactions.to_string()),
+                ("flushes for them".to_owned(), stats.flushes.to_string()),
+                ("bytes logged for them".to_owned(), stats.frame_bytes.to_string()),
             ],
             tables: Vec::new(),
         }
