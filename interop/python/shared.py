@@ -1,6 +1,6 @@
 """A mailbox of carol's on back-end 2, opened to alice by ACL, is listed and read in the session of her own on back-end 1."""
 
-from murder import message, no, ok, run, uids, within
+from murder import body_of, message, no, ok, run, uids, within
 
 NAME = "Other Users/carol/Plans"
 
@@ -25,7 +25,7 @@ def scenario(murder):
     assert not listed(bob, "*")
     ok(alice.select("INBOX"))
     ok(alice.select(f'"{NAME}"', readonly=False))
-    whole = ok(alice.fetch("1", "(BODY[])"))[0][1]
+    whole = body_of(alice.fetch("1", "(BODY[])"))
     assert whole == message("a plan of carol"), whole
     # Seen state is alice's own.
     assert uids(alice, "SEEN") == [b"1"] or len(uids(alice, "SEEN")) == 1

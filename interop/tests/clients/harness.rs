@@ -112,10 +112,11 @@ fn check(mut command: Command, data: &Path) {
     let output = command.output().unwrap();
     assert!(
         output.status.success(),
-        "{command:?}\n{}\n{}\n{}",
+        // What went wrong comes last, where it is seen.
+        "{}\n{command:?}\n{}\n{}",
+        log_of(data),
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
-        log_of(data)
     );
 }
 

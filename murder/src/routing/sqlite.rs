@@ -6,7 +6,11 @@
 //!
 //! Every statement is a constant: `sqlx` takes no other text unless told that it is safe, and nothing here says so.
 
-use std::{os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction,
@@ -26,6 +30,10 @@ use super::{
 
 /// How long a writer waits for its turn. 5 s: the time that a user waits at most.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one that was told `busy` while it opened the file waits before it asks again. 10 ms: a new file is ready
+/// within a few.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Connections of one process to the file. 4: each is a thread, a look-up takes some 50 us.
 pub const CONNECTIONS_MAX: u32 = 4;
@@ -54,12 +62,7 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        let store = Self { pool };
+        let store = Self { pool: connect(options).await? };
         store.migrate().await?;
         Ok(store)
     }
@@ -301,6 +304,30 @@ impl RouteStore for SqliteStore {
     fn addresses(&self, page: Page) -> Answer<'_, Vec<AddressRow>> {
         Box::pin(self.list_addresses(page))
     }
+}
+
+/// Opens the first connection.
+///
+/// Who opens a new file first turns its write-ahead log on, for which SQLite wants the file alone and waits for nobody:
+/// those that come at that moment are told `busy` at once, whatever [`BUSY_TIMEOUT`] says, and have to ask again.
+async fn connect(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).acquire_timeout(BUSY_TIMEOUT);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(BUSY_PAUSE).await
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Whether another connection held what this one wanted: `SQLITE_BUSY`, with or without an extended code above it.
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: i64 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i64>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
 }
 
 /// Makes the file if it is not there: it holds password hashes, and SQLite gives its other files the same rights.
