@@ -2,9 +2,9 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::mailbox::MailboxName;
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, Node};
 
@@ -149,8 +149,8 @@ impl<'a> ListRights<'a> {
         })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.optional.check(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.optional.check(check)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::date::DateTime;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::flag::SettableFlag;
 use crate::mailbox::MailboxName;
+use crate::quirks::Check;
 use crate::string::Data;
 use crate::tape::{Cursor, List};
 use crate::token::Kind;
@@ -49,8 +49,8 @@ impl<'a> Append<'a> {
         }
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.flags.check(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.flags.check(check)
     }
 }
 

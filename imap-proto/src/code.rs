@@ -3,11 +3,11 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::capability::Capability;
 use crate::chars::{key, keys};
 use crate::encode::{Encode, Encoder, Sink};
 use crate::flag::Flag;
+use crate::quirks::Check;
 use crate::sequence::SequenceSet;
 use crate::string::{IString, Text};
 use crate::tape::{Cursor, List};
@@ -357,15 +357,15 @@ impl<'a> Code<'a> {
         })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
-            Self::BadCharset(charsets) => charsets.check(limits),
-            Self::Capability(capabilities) => capabilities.check(limits),
-            Self::PermanentFlags(flags) => flags.check(limits),
-            Self::AppendUid { uids, .. } => uids.check_assigned(limits, 0),
+            Self::BadCharset(charsets) => charsets.check(check),
+            Self::Capability(capabilities) => capabilities.check(check),
+            Self::PermanentFlags(flags) => flags.check(check),
+            Self::AppendUid { uids, .. } => uids.check_assigned(check, 0),
             Self::CopyUid { source, destination, .. } => {
-                source.check_assigned(limits, 0)?;
-                destination.check_assigned(limits, 0)
+                source.check_assigned(check, 0)?;
+                destination.check_assigned(check, 0)
             }
             _ => Ok(()),
         }

@@ -4,7 +4,6 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::acl::{AclSubject, SetAcl};
 use crate::append::Append;
 use crate::capability::Capability;
@@ -16,6 +15,7 @@ use crate::id::Id;
 use crate::list::{Create, ListQuery};
 use crate::login::{Authenticate, Login};
 use crate::mailbox::MailboxName;
+use crate::quirks::Check;
 use crate::quota::SetQuota;
 use crate::search::Search;
 use crate::sequence::SequenceSet;
@@ -346,20 +346,20 @@ impl<'a> Command<'a> {
         })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
-            Self::Enable(capabilities) => capabilities.check_some(limits),
-            Self::Id(id) => id.check(limits),
-            Self::Create(create) => create.special_use.check(limits),
-            Self::List(query) => query.check(limits),
-            Self::Status(query) => query.items.check_some(limits),
-            Self::Append(append) => append.check(limits),
-            Self::UidExpunge(set) => set.check(limits, 0),
-            Self::Search(search) => search.check(limits),
-            Self::Fetch(fetch) => fetch.check(limits),
-            Self::Store(store) => store.check(limits),
-            Self::Copy(copying) | Self::Move(copying) => copying.messages.check(limits, 0),
-            Self::SetQuota(quota) => quota.limits.check(limits),
+            Self::Enable(capabilities) => capabilities.check_some(check),
+            Self::Id(id) => id.check(check),
+            Self::Create(create) => create.special_use.check(check),
+            Self::List(query) => query.check(check),
+            Self::Status(query) => query.items.check_some(check),
+            Self::Append(append) => append.check(check),
+            Self::UidExpunge(set) => set.check(check, 0),
+            Self::Search(search) => search.check(check),
+            Self::Fetch(fetch) => fetch.check(check),
+            Self::Store(store) => store.check(check),
+            Self::Copy(copying) | Self::Move(copying) => copying.messages.check(check, 0),
+            Self::SetQuota(quota) => quota.limits.check(check),
             _ => Ok(()),
         }
     }

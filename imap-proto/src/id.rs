@@ -2,8 +2,8 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List};
 
@@ -36,9 +36,9 @@ impl<'a> Id<'a> {
         Ok(Self { fields: if node.is_nil() { None } else { Some(node.list()?) } })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         let Some(fields) = self.fields else { return Ok(()) };
-        fields.check(limits)?;
+        fields.check(check)?;
         let small = |field: &IdField<'_>| {
             field.field.bytes().count() <= Self::FIELD_BYTES_MAX
                 && field.value.is_none_or(|value| value.bytes().count() <= Self::VALUE_BYTES_MAX)

@@ -82,6 +82,7 @@ pub mod login;
 pub mod mailbox;
 pub mod namespace;
 pub mod parser;
+mod quirks;
 pub mod quota;
 pub mod response;
 pub mod search;
@@ -118,6 +119,7 @@ pub use mail_wire::{ApiMisuse, Error, InvalidMessage, LimitExceeded, PeerIncompa
 pub use mailbox::{ListPattern, MailboxName};
 pub use namespace::{Namespace, Namespaces};
 pub use parser::{Parsed, Parser, kind};
+pub use quirks::Check;
 pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuota};
 pub use response::Response;
 pub use search::{Search, SearchKey};

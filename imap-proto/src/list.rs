@@ -3,10 +3,10 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::chars::{self, key, keys};
 use crate::encode::{Encode, Encoder, Sink};
 use crate::mailbox::{ListPattern, MailboxName};
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, Node};
 use crate::token::Kind;
@@ -62,9 +62,9 @@ impl<'a> ListQuery<'a> {
         Ok(Self::new(reference, ListPattern::of_node(&cursor.spaced()?)?))
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.selection.check(limits)?;
-        self.returned.check(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.selection.check(check)?;
+        self.returned.check(check)
     }
 }
 
@@ -306,8 +306,8 @@ impl<'a> ListedMailbox<'a> {
         Ok(Self { attributes, separator, mailbox })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.attributes.check(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.attributes.check(check)
     }
 }
 

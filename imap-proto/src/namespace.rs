@@ -2,10 +2,10 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::list::Separator;
 use crate::mailbox::MailboxName;
+use crate::quirks::Check;
 use crate::tape::{Cursor, Item, List};
 
 /// Where the mailboxes of oneself, of others and of all are.
@@ -37,8 +37,8 @@ impl<'a> Namespaces<'a> {
         })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        [self.personal, self.other_users, self.shared].iter().try_for_each(|list| list.check(limits))
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        [self.personal, self.other_users, self.shared].iter().try_for_each(|list| list.check(check))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::Limits;
 use crate::code::{Code, Condition, Status};
 use crate::command::{TaggedCommand, Verb};
 use crate::fetch::FetchItem;
+use crate::quirks::Check;
 use crate::response::{Response, Shape, is_fetch};
 use crate::sequence::NumberList;
 use crate::tag::Tag;
@@ -72,7 +73,7 @@ impl Parser {
         let mut cursor = Cursor::new(frame, &self.tape);
         let tagged = TaggedCommand::read(&mut cursor)?;
         cursor.end()?;
-        tagged.command.check(&self.limits)?;
+        tagged.command.check(&Check::new(&self.limits))?;
         Ok(tagged)
     }
 
@@ -243,7 +244,7 @@ impl Parser {
             Scanned::Other => {}
         }
         let response = Response::read(&mut Cursor::new(frame, &self.tape))?;
-        response.check(&self.limits)
+        response.check(&Check::new(&self.limits))
     }
 
     /// Marks the code whose token stands at `at`, if there is one and it is malformed.
@@ -254,7 +255,7 @@ impl Parser {
         }
         let mut cursor = Cursor::new(frame, self.tape.get(1..).unwrap_or_default());
         let checked = Status::read(&mut cursor).and_then(|status| {
-            status.code.as_ref().map_or(Ok(()), |code: &Code<'_>| code.check(&self.limits))
+            status.code.as_ref().map_or(Ok(()), |code: &Code<'_>| code.check(&Check::new(&self.limits)))
         });
         if checked.is_err()
             && let Some(token) = self.tape.get_mut(at)
@@ -267,7 +268,8 @@ impl Parser {
     fn check_items(&mut self, frame: &[u8], mut at: usize) {
         while let Some(tokens) = self.tape.get(at..).filter(|tokens| !tokens.is_empty()) {
             let mut cursor = Cursor::new(frame, tokens);
-            let good = FetchItem::read(&mut cursor).and_then(|item| item.check(&self.limits)).is_ok();
+            let good =
+                FetchItem::read(&mut cursor).and_then(|item| item.check(&Check::new(&self.limits))).is_ok();
             let separate = cursor.peek().is_none_or(Token::is_spaced);
             if !good || !separate {
                 cursor = Cursor::new(frame, tokens);

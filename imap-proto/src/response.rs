@@ -2,7 +2,6 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::acl::{Acl, ListRights, MyRights};
 use crate::capability::Capability;
 use crate::chars::{self, key, keys};
@@ -13,6 +12,7 @@ use crate::flag::Flag;
 use crate::id::Id;
 use crate::list::ListedMailbox;
 use crate::namespace::Namespaces;
+use crate::quirks::Check;
 use crate::quota::{Quota, QuotaRoot};
 use crate::sequence::NumberList;
 use crate::status::MailboxStatus;
@@ -195,18 +195,18 @@ impl<'a> Response<'a> {
         Ok(response)
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
-            Self::Capability(capabilities) | Self::Enabled(capabilities) => capabilities.check(limits),
-            Self::List(listed) | Self::Lsub(listed) => listed.check(limits),
-            Self::MailboxStatus(status) => status.values.check(limits),
-            Self::Flags(flags) => flags.check(limits),
-            Self::Namespace(namespaces) => namespaces.check(limits),
-            Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(limits)),
-            Self::Acl(acl) => acl.entries.check(limits),
-            Self::ListRights(rights) => rights.check(limits),
-            Self::Quota(quota) => quota.resources.check(limits),
-            Self::QuotaRoot(quota) => quota.roots.check(limits),
+            Self::Capability(capabilities) | Self::Enabled(capabilities) => capabilities.check(check),
+            Self::List(listed) | Self::Lsub(listed) => listed.check(check),
+            Self::MailboxStatus(status) => status.values.check(check),
+            Self::Flags(flags) => flags.check(check),
+            Self::Namespace(namespaces) => namespaces.check(check),
+            Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(check)),
+            Self::Acl(acl) => acl.entries.check(check),
+            Self::ListRights(rights) => rights.check(check),
+            Self::Quota(quota) => quota.resources.check(check),
+            Self::QuotaRoot(quota) => quota.roots.check(check),
             // Codes, numbers and FETCH items are checked by the parser while it fills the tape.
             _ => Ok(()),
         }

@@ -11,6 +11,7 @@ use crate::command::Numbering;
 use crate::date::Date;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::flag::{Flag, SettableFlag};
+use crate::quirks::Check;
 use crate::sequence::SequenceSet;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, Node, One};
@@ -110,8 +111,8 @@ impl<'a> Search<'a> {
         Ok(Self { numbering, charset, keys: cursor.rest() })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.keys.check_some(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.keys.check_some(check)
     }
 }
 
@@ -204,26 +205,26 @@ impl<'a> Item<'a> for SearchKey<'a> {
         })
     }
 
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.check_at(1, limits)
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.check_at(1, check)
     }
 }
 
 impl<'a> SearchKey<'a> {
     /// Recursion ends at `depth_max` levels of `NOT`, `OR` and parentheses together.
-    fn check_at(&self, depth: usize, limits: &Limits) -> Result<(), InvalidMessage> {
-        if depth > limits.depth_max.min(Limits::DEPTH_CEILING) + 1 {
+    fn check_at(&self, depth: usize, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if depth > check.limits.depth_max.min(Limits::DEPTH_CEILING) + 1 {
             return Err(InvalidMessage::new("search keys nested too deep", 0));
         }
         match self {
-            Self::Sequence(set) | Self::Uid(set) => set.check(limits, 0),
-            Self::Not(key) => key.try_value()?.check_at(depth + 1, limits),
+            Self::Sequence(set) | Self::Uid(set) => set.check(check, 0),
+            Self::Not(key) => key.try_value()?.check_at(depth + 1, check),
             Self::Or(one, other) => {
-                one.try_value()?.check_at(depth + 1, limits)?;
-                other.try_value()?.check_at(depth + 1, limits)
+                one.try_value()?.check_at(depth + 1, check)?;
+                other.try_value()?.check_at(depth + 1, check)
             }
             Self::And(keys) if keys.is_empty() => Err(InvalidMessage::new("empty list of search keys", 0)),
-            Self::And(keys) => keys.check_each(|key: Self| key.check_at(depth + 1, limits)),
+            Self::And(keys) => keys.check_each(|key: Self| key.check_at(depth + 1, check)),
             _ => Ok(()),
         }
     }

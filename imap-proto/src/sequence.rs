@@ -11,6 +11,7 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
+use crate::quirks::Check;
 use crate::tape::Node;
 
 /// `seq-number`.
@@ -128,16 +129,16 @@ impl<'a> SequenceSet<'a> {
         if Self::begins(word) { Ok(Self(Set::Wire(word))) } else { node.fail("expected a sequence set") }
     }
 
-    pub(crate) fn check(&self, limits: &Limits, offset: usize) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(&self, check: &Check<'_>, offset: usize) -> Result<(), InvalidMessage> {
         match self.0 {
-            Set::Wire(wire) => Self::checked(wire, offset, limits).map(|_| ()),
+            Set::Wire(wire) => Self::checked(wire, offset, check.limits).map(|_| ()),
             Set::Ranges(_) => Ok(()),
         }
     }
 
     /// The same for a set of UIDs that were assigned: no `*`.
-    pub(crate) fn check_assigned(&self, limits: &Limits, offset: usize) -> Result<(), InvalidMessage> {
-        self.check(limits, offset)?;
+    pub(crate) fn check_assigned(&self, check: &Check<'_>, offset: usize) -> Result<(), InvalidMessage> {
+        self.check(check, offset)?;
         if self.has_largest() { Err(InvalidMessage::new("`*` in a set of UIDs", offset)) } else { Ok(()) }
     }
 

@@ -2,11 +2,11 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::chars::{key, keys};
 use crate::command::Numbering;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::flag::SettableFlag;
+use crate::quirks::Check;
 use crate::sequence::SequenceSet;
 use crate::tape::{Cursor, List};
 use crate::token::Kind;
@@ -71,9 +71,9 @@ impl<'a> Store<'a> {
         Ok(Self { numbering, messages, action, answer, flags })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.messages.check(limits, 0)?;
-        self.flags.check(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.messages.check(check, 0)?;
+        self.flags.check(check)
     }
 }
 

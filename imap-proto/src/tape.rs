@@ -8,8 +8,8 @@ use std::fmt;
 
 use mail_wire::{InvalidMessage, LiteralId, PeerIncompatible};
 
-use crate::Limits;
 use crate::encode::{Encode, Encoder, Inexpressible, Sink};
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::token::{Kind, Span, Token};
 
@@ -29,8 +29,8 @@ pub trait Item<'a>: Copy {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage>;
 
     /// Looks into the lists inside it.
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        let _ = limits;
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let _ = check;
         Ok(())
     }
 }
@@ -314,8 +314,8 @@ impl<'a, T: Item<'a>> List<'a, T> {
     }
 
     /// Reads and checks every item.
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.check_each(|item| item.check(limits))
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.check_each(|item| item.check(check))
     }
 
     /// Reads every item and gives it to `check`.
@@ -336,10 +336,10 @@ impl<'a, T: Item<'a>> List<'a, T> {
     }
 
     /// The same for a list that must hold something.
-    pub(crate) fn check_some(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    pub(crate) fn check_some(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self.0 {
             Source::Tape(cursor) if cursor.is_empty() => cursor.fail("empty list"),
-            _ => self.check(limits),
+            _ => self.check(check),
         }
     }
 
@@ -483,8 +483,8 @@ impl<'a, T: Item<'a>> One<'a, T> {
     }
 
     /// Reads and checks the value.
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.try_value()?.check(limits)
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.try_value()?.check(check)
     }
 
     /// The value. `None` cannot come from a frame that was checked.

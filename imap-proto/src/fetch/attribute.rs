@@ -4,11 +4,11 @@ use std::num::NonZeroU32;
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::chars::{self, key, keys};
 use crate::command::Numbering;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::{Section, SectionText};
+use crate::quirks::Check;
 use crate::sequence::SequenceSet;
 use crate::tape::{Cursor, Item, List};
 use crate::token::Kind;
@@ -115,9 +115,9 @@ impl<'a> Fetch<'a> {
         Ok(Self { numbering, messages, attributes })
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
-        self.messages.check(limits, 0)?;
-        self.attributes.check_some(limits)?;
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.messages.check(check, 0)?;
+        self.attributes.check_some(check)?;
         let mut several = self.attributes.iter();
         let several = several.next().is_some() && several.next().is_some();
         if several && self.attributes.iter().any(|attribute| attribute.is_macro()) {
@@ -175,9 +175,9 @@ impl<'a> Item<'a> for FetchAttribute<'a> {
         })
     }
 
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
-            Self::Section { section, .. } => section.check(limits),
+            Self::Section { section, .. } => section.check(check),
             _ => Ok(()),
         }
     }

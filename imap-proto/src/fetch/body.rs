@@ -2,9 +2,9 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::Envelope;
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, One};
 use crate::token::Kind;
@@ -136,21 +136,21 @@ impl<'a> Item<'a> for BodyPart<'a> {
     }
 
     /// Recursion is bounded: each level is a level of parentheses, which the tokeniser has counted.
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
             Self::Multi(part) => {
-                part.parts.check_some(limits)?;
+                part.parts.check_some(check)?;
                 let Some(extension) = part.extension else { return Ok(()) };
-                extension.parameters.check(limits)?;
-                extension.common.check(limits)
+                extension.parameters.check(check)?;
+                extension.common.check(check)
             }
             Self::Single(part) => {
-                part.parameters.check(limits)?;
+                part.parameters.check(check)?;
                 if let PartKind::Message { envelope, body, .. } = &part.kind {
-                    envelope.check(limits)?;
-                    body.check(limits)?;
+                    envelope.check(check)?;
+                    body.check(check)?;
                 }
-                part.extension.map_or(Ok(()), |extension| extension.common.check(limits))
+                part.extension.map_or(Ok(()), |extension| extension.common.check(check))
             }
         }
     }
@@ -237,11 +237,11 @@ impl<'a> CommonExtension<'a> {
         Ok(common)
     }
 
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         if let Some(disposition) = &self.disposition {
-            disposition.parameters.check(limits)?;
+            disposition.parameters.check(check)?;
         }
-        self.language.check(limits)
+        self.language.check(check)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List};
 
@@ -64,9 +64,9 @@ impl<'a> Item<'a> for Envelope<'a> {
         Ok(envelope)
     }
 
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         for addresses in [self.from, self.sender, self.reply_to, self.to, self.cc, self.bcc] {
-            addresses.check(limits)?;
+            addresses.check(check)?;
         }
         Ok(())
     }

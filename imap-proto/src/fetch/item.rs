@@ -4,12 +4,12 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::chars::{self, key, keys};
 use crate::date::DateTime;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::{BodyPart, Envelope, Section};
 use crate::flag::Flag;
+use crate::quirks::Check;
 use crate::string::Data;
 use crate::tape::{Cursor, Item, List, One};
 use crate::token::{Kind, Span};
@@ -102,12 +102,12 @@ impl<'a> Item<'a> for FetchItem<'a> {
         })
     }
 
-    fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
-            Self::Flags(flags) => flags.check(limits),
-            Self::Envelope(envelope) => envelope.check(limits),
-            Self::Body(part) | Self::BodyStructure(part) => part.check(limits),
-            Self::Section { section, .. } => section.check(limits),
+            Self::Flags(flags) => flags.check(check),
+            Self::Envelope(envelope) => envelope.check(check),
+            Self::Body(part) | Self::BodyStructure(part) => part.check(check),
+            Self::Section { section, .. } => section.check(check),
             _ => Ok(()),
         }
     }

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::Limits;
 use crate::chars::{self, key, keys};
 use crate::encode::{Encode, Encoder, Sink};
+use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, List};
 
@@ -163,11 +163,9 @@ impl<'a> Section<'a> {
         Ok((Self { path, text }, after))
     }
 
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self.text {
-            SectionText::HeaderFields(names) | SectionText::HeaderFieldsNot(names) => {
-                names.check_some(limits)
-            }
+            SectionText::HeaderFields(names) | SectionText::HeaderFieldsNot(names) => names.check_some(check),
             _ => Ok(()),
         }
     }
