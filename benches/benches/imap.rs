@@ -6,12 +6,10 @@
 //!
 //! `-- --check` makes a short pass and fails if a parse or an encode of ours allocates where it must not.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
+use benches::{Bar, Bench, Peer, Work};
 use bytes::Bytes;
 use imap_codec::decode::Decoder;
 use imap_codec::encode::Encoder as _;
@@ -21,31 +19,8 @@ use imap_proto::{
     Parameter, Parser, PartKind, Response, SearchKey,
 };
 
-/// Counts what the system allocator is asked for.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system allocator unchanged; counting touches no memory of its own.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: benches::Counting = benches::Counting;
 
 /// Frames without CRLF for ours, with CRLF for the peer.
 struct Corpus {
@@ -71,89 +46,16 @@ impl Corpus {
     }
 }
 
-/// One line of the table.
-struct Row {
-    work: &'static str,
-    ours: f64,
-    peer: f64,
-    ratio: f64,
-    ours_allocations: f64,
-    peer_allocations: f64,
-    /// The most allocations a message may cost us.
-    allocations_max: f64,
-}
-
-struct Plan {
-    rounds: usize,
-    round: Duration,
-}
-
-/// Nanoseconds this thread has had of a processor, where the system tells.
-fn processor_nanos() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    text.split(' ').next()?.parse().ok()
-}
-
-/// Nanoseconds a pass of `work` takes, over at least `least`: of processor time if possible, so that a busy machine
-/// does not count.
-fn pass_nanos(least: Duration, work: &mut dyn FnMut()) -> f64 {
-    let processor_start = processor_nanos();
-    let start = Instant::now();
-    let mut passes = 0_u32;
-    loop {
-        work();
-        passes += 1;
-        let elapsed = start.elapsed();
-        if elapsed >= least {
-            let nanos = match (processor_start, processor_nanos()) {
-                (Some(start), Some(end)) if end > start => end - start,
-                _ => elapsed.as_secs_f64() * 1e9,
-            };
-            return nanos / f64::from(passes);
-        }
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn allocations(work: &mut dyn FnMut()) -> f64 {
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    work();
-    (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64
-}
-
 fn measure(
-    plan: &Plan,
-    work: &'static str,
+    bench: &mut Bench,
+    name: &'static str,
     corpus: &Corpus,
-    allocations_max: f64,
+    bars: &[Bar],
     ours: &mut dyn FnMut(),
     peer: &mut dyn FnMut(),
-) -> Row {
-    // The first pass grows what is kept.
-    ours();
-    peer();
-    let messages = corpus.frames.len() as f64;
-    let (ours_allocations, peer_allocations) = (allocations(ours) / messages, allocations(peer) / messages);
-    let (mut ours_nanos, mut peer_nanos) = (Vec::new(), Vec::new());
-    for _ in 0..plan.rounds {
-        ours_nanos.push(pass_nanos(plan.round, ours));
-        peer_nanos.push(pass_nanos(plan.round, peer));
-    }
-    let ratios = ours_nanos.iter().zip(&peer_nanos).map(|(ours, peer)| peer / ours).collect();
-    let megabytes_per_second = |nanos| corpus.bytes as f64 * 1e3 / median(nanos);
-    Row {
-        work,
-        ratio: median(ratios),
-        ours: megabytes_per_second(ours_nanos),
-        peer: megabytes_per_second(peer_nanos),
-        ours_allocations,
-        peer_allocations,
-        allocations_max,
-    }
+) {
+    let work = Work { name, bytes: corpus.bytes, messages: corpus.frames.len() };
+    bench.row(work, bars, ours, &mut [Peer::new("imap-codec", peer)]);
 }
 
 fn commands() -> Corpus {
@@ -375,50 +277,50 @@ fn visit_key(key: &SearchKey<'_>) -> usize {
     }
 }
 
-fn parse_commands(plan: &Plan) -> Row {
+fn parse_commands(bench: &mut Bench) {
     let corpus = commands();
     let mut parser = Parser::new();
     let codec = CommandCodec::default();
     measure(
-        plan,
+        bench,
         "commands: parse, all visited",
         &corpus,
-        0.0,
+        &[Bar::Allocations(0.0)],
         &mut || {
             for frame in &corpus.frames {
                 black_box(parser.command(frame).map(|tagged| visit_command(&tagged.command)).ok());
             }
         },
         &mut || corpus.lines.iter().for_each(|line| drop(black_box(codec.decode(line).ok()))),
-    )
+    );
 }
 
-fn parse_responses(plan: &Plan, work: &'static str, corpus: &Corpus) -> Row {
+fn parse_responses(bench: &mut Bench, work: &'static str, corpus: &Corpus) {
     let mut parser = Parser::new();
     let codec = ResponseCodec::default();
     measure(
-        plan,
+        bench,
         work,
         corpus,
-        0.0,
+        &[Bar::Allocations(0.0)],
         &mut || {
             for frame in &corpus.frames {
                 black_box(parser.response(frame).map(|response| visit_response(&response)).ok());
             }
         },
         &mut || corpus.lines.iter().for_each(|line| drop(black_box(codec.decode(line).ok()))),
-    )
+    );
 }
 
 /// Only what a message list shows.
-fn parse_summary(plan: &Plan, corpus: &Corpus) -> Row {
+fn parse_summary(bench: &mut Bench, corpus: &Corpus) {
     let mut parser = Parser::new();
     let codec = ResponseCodec::default();
     measure(
-        plan,
+        bench,
         "FETCH metadata: parse, no structure visited",
         corpus,
-        0.0,
+        &[Bar::Allocations(0.0)],
         &mut || {
             for frame in &corpus.frames {
                 let sum = parser.response(frame).map(|response| match response {
@@ -432,27 +334,27 @@ fn parse_summary(plan: &Plan, corpus: &Corpus) -> Row {
             }
         },
         &mut || corpus.lines.iter().for_each(|line| drop(black_box(codec.decode(line).ok()))),
-    )
+    );
 }
 
-fn own_responses(plan: &Plan, corpus: &Corpus) -> Row {
+fn own_responses(bench: &mut Bench, corpus: &Corpus) {
     let mut parser = Parser::new();
     let codec = ResponseCodec::default();
     measure(
-        plan,
+        bench,
         "FETCH metadata: parse to keep",
         corpus,
-        1.0,
+        &[Bar::Allocations(1.0)],
         &mut || {
             for frame in &corpus.frames {
                 black_box(parser.parse_response(frame.clone(), &[]).ok());
             }
         },
         &mut || corpus.lines.iter().for_each(|line| drop(black_box(codec.decode_static(line).ok()))),
-    )
+    );
 }
 
-fn encode_commands(plan: &Plan) -> Row {
+fn encode_commands(bench: &mut Bench) {
     let corpus = commands();
     let mut parsers: Vec<Parser> = corpus.frames.iter().map(|_| Parser::new()).collect();
     let parsed: Vec<_> = parsers
@@ -464,10 +366,10 @@ fn encode_commands(plan: &Plan) -> Row {
         corpus.lines.iter().filter_map(|l| CommandCodec::default().decode(l).ok()).map(|(_, c)| c).collect();
     let mut out = Vec::with_capacity(corpus.bytes * 2);
     measure(
-        plan,
+        bench,
         "commands: encode",
         &corpus,
-        0.0,
+        &[Bar::Allocations(0.0)],
         &mut || {
             out.clear();
             for command in &parsed {
@@ -475,10 +377,10 @@ fn encode_commands(plan: &Plan) -> Row {
             }
         },
         &mut || peers.iter().for_each(|c| drop(black_box(CommandCodec::default().encode(c).dump()))),
-    )
+    );
 }
 
-fn encode_responses(plan: &Plan, work: &'static str, corpus: &Corpus) -> Row {
+fn encode_responses(bench: &mut Bench, work: &'static str, corpus: &Corpus) {
     let mut parsers: Vec<Parser> = corpus.frames.iter().map(|_| Parser::new()).collect();
     let parsed: Vec<_> = parsers
         .iter_mut()
@@ -489,10 +391,10 @@ fn encode_responses(plan: &Plan, work: &'static str, corpus: &Corpus) -> Row {
         corpus.lines.iter().filter_map(|l| ResponseCodec::default().decode(l).ok()).map(|(_, r)| r).collect();
     let mut out = Vec::with_capacity(corpus.bytes * 2);
     measure(
-        plan,
+        bench,
         work,
         corpus,
-        0.0,
+        &[Bar::Allocations(0.0)],
         &mut || {
             out.clear();
             for response in &parsed {
@@ -500,43 +402,19 @@ fn encode_responses(plan: &Plan, work: &'static str, corpus: &Corpus) -> Row {
             }
         },
         &mut || peers.iter().for_each(|r| drop(black_box(ResponseCodec::default().encode(r).dump()))),
-    )
+    );
 }
 
-#[allow(clippy::print_stdout)]
 fn main() -> ExitCode {
-    let check = std::env::args().any(|argument| argument == "--check");
-    let plan = if check {
-        Plan { rounds: 3, round: Duration::from_millis(20) }
-    } else {
-        Plan { rounds: 9, round: Duration::from_millis(150) }
-    };
+    let mut bench = Bench::from_args();
     let (metadata, literals, lists) = (fetch_metadata(), fetch_literals(), listings());
-    let rows = [
-        parse_commands(&plan),
-        parse_responses(&plan, "FETCH metadata: parse, all visited", &metadata),
-        parse_summary(&plan, &metadata),
-        own_responses(&plan, &metadata),
-        parse_responses(&plan, "FETCH of 50 KB literals: parse", &literals),
-        parse_responses(&plan, "LIST, LSUB, STATUS, SEARCH: parse", &lists),
-        encode_commands(&plan),
-        encode_responses(&plan, "FETCH metadata: encode", &metadata),
-    ];
-    println!(
-        "{:<46} {:>12} {:>22} {:>7} {:>22}",
-        "work", "ours MB/s", "imap-codec α.10 MB/s", "ratio", "allocations/message"
-    );
-    let mut met = true;
-    for row in &rows {
-        let allocations = format!("{:.2} / {:.2}", row.ours_allocations, row.peer_allocations);
-        println!(
-            "{:<46} {:>12.0} {:>22.0} {:>6.2}x {:>22}",
-            row.work, row.ours, row.peer, row.ratio, allocations
-        );
-        if row.ours_allocations > row.allocations_max {
-            println!("  missed: at most {} allocations a message", row.allocations_max);
-            met = false;
-        }
-    }
-    if check && !met { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    parse_commands(&mut bench);
+    parse_responses(&mut bench, "FETCH metadata: parse, all visited", &metadata);
+    parse_summary(&mut bench, &metadata);
+    own_responses(&mut bench, &metadata);
+    parse_responses(&mut bench, "FETCH of 50 KB literals: parse", &literals);
+    parse_responses(&mut bench, "LIST, LSUB, STATUS, SEARCH: parse", &lists);
+    encode_commands(&mut bench);
+    encode_responses(&mut bench, "FETCH metadata: encode", &metadata);
+    bench.finish()
 }
