@@ -1,33 +1,45 @@
 //! What several tests need.
 
+use std::path::{Path, PathBuf};
+
 use imap_proto::{Encode, Encoder, Literals};
 
 /// A line of a transcript.
 pub(crate) struct Line {
     pub(crate) from_client: bool,
+    /// The crate knows the verb, or what the response is.
+    pub(crate) known: bool,
     pub(crate) frame: Vec<u8>,
 }
 
-/// The frames of a file in `testdata/`: `C: ` or `S: `, `<CRLF>` for a line end.
-pub(crate) fn transcript(text: &str) -> Vec<Line> {
+/// The frames of a file in `testdata/`; `rfc3501.txt` there says what its lines look like.
+pub(crate) fn transcript(name: &str) -> Vec<Line> {
+    let text = std::fs::read_to_string(testdata().join(name)).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let (side, frame) = line.split_at(3);
-            assert!(matches!(side, "C: " | "S: "), "{line}");
-            Line { from_client: side == "C: ", frame: frame.replace("<CRLF>", "\r\n").into_bytes() }
+            assert!(matches!(side, "C: " | "S: " | "C? " | "S? "), "{name}: {line}");
+            Line {
+                from_client: side.starts_with('C'),
+                known: side.ends_with(": "),
+                frame: frame.replace("<CRLF>", "\r\n").into_bytes(),
+            }
         })
         .collect()
 }
 
 /// All transcripts.
 pub(crate) fn corpus() -> Vec<Line> {
-    let files = [
-        include_str!("../../testdata/rfc3501.txt"),
-        include_str!("../../testdata/extensions.txt"),
-        include_str!("../../testdata/servers.txt"),
-    ];
-    files.into_iter().flat_map(transcript).collect()
+    let files = std::fs::read_dir(testdata()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<_> = files.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".txt"));
+    names.sort_unstable();
+    names.iter().flat_map(|name| transcript(name)).collect()
+}
+
+fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }
 
 pub(crate) fn encoded(value: &impl Encode, literals: Literals) -> Vec<u8> {
