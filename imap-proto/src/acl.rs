@@ -8,11 +8,22 @@ use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, Node};
 
-/// A set of rights: lower-case letters and digits, in any order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A set of rights: lower-case letters and digits, equal in any order.
+#[derive(Debug, Clone, Copy)]
 pub struct Rights<'a>(IString<'a>);
 
+impl PartialEq for Rights<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().all(|right| other.contains(right)) && other.iter().all(|right| self.contains(right))
+    }
+}
+
+impl Eq for Rights<'_> {}
+
 impl<'a> Rights<'a> {
+    /// `kxte`: the rights that RFC 4314 adds to those of RFC 2086.
+    pub const KXTE: Rights<'static> = Rights(IString::plain(b"kxte"));
+
     /// The rights of these letters.
     pub fn new(rights: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, InvalidMessage> {
         Self::of_string(IString::new(rights)?).ok_or(InvalidMessage::new("expected rights", 0))

@@ -99,7 +99,7 @@ mod utf7;
 
 pub use acl::{Acl, AclEntry, AclSubject, ListRights, MyRights, Rights, RightsAction, SetAcl};
 pub use append::Append;
-pub use capability::Capability;
+pub use capability::{Capability, CapabilityName};
 pub use code::{Code, Condition, ErrorCode, Status};
 pub use command::{Command, Numbering, TaggedCommand, UnknownCommand, Verb};
 pub use copy::Copying;

@@ -43,7 +43,7 @@ impl Eq for Resource<'_> {}
 
 impl fmt::Debug for Resource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Escaped::new(self.0).fmt(f)
+        write!(f, "{}", Escaped::new(self.0))
     }
 }
 

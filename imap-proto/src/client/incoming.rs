@@ -157,7 +157,7 @@ impl Connection {
                 Event::Untagged(parsed.clone())
             }
             Response::Capability(names) => {
-                self.set_capabilities(names.iter().map(|c| String::from_utf8_lossy(c.as_bytes()).into()));
+                self.set_capabilities(names.iter().map(|c| c.to_string().into()));
                 Event::Untagged(parsed.clone())
             }
             _ => Event::Untagged(parsed.clone()),
@@ -186,7 +186,7 @@ impl Connection {
 
     fn learn(&mut self, status: &Status<'_>) {
         if let Some(Code::Capability(names)) = &status.code {
-            self.set_capabilities(names.iter().map(|c| String::from_utf8_lossy(c.as_bytes()).into()));
+            self.set_capabilities(names.iter().map(|c| c.to_string().into()));
         }
     }
 

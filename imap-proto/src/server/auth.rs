@@ -145,18 +145,18 @@ impl Connection {
 
     /// `CAPABILITY ...` as it stands now: what the connection does itself, then what its owner adds.
     pub(super) fn put_capabilities(&mut self) {
-        let mut names = vec![Capability::IMAP4REV1, Capability::LITERAL_PLUS];
+        let mut names = vec![Capability::Imap4Rev1, Capability::LiteralPlus];
         let mut mechanisms: &[MechanismName] = &[];
         let passwords_are_taken = self.passwords_are_taken();
         if self.state > State::NotAuthenticated {
             names.extend_from_slice(&self.config.capabilities_after_login);
         } else {
-            names.push(Capability::SASL_IR);
+            names.push(Capability::SaslIr);
             if self.config.start_tls == StartTls::Offer && self.core.tls().is_none() {
-                names.push(Capability::STARTTLS);
+                names.push(Capability::StartTls);
             }
             if !passwords_are_taken {
-                names.push(Capability::LOGINDISABLED);
+                names.push(Capability::LoginDisabled);
             }
             names.extend_from_slice(&self.config.capabilities_before_login);
             mechanisms = &self.config.mechanisms;
@@ -165,7 +165,7 @@ impl Connection {
         out.put(b"CAPABILITY");
         for name in names {
             out.put(b" ");
-            out.put(name.as_bytes());
+            out.put(name.to_string().as_bytes());
         }
         for mechanism in mechanisms.iter().filter(|m| passwords_are_taken || !m.sends_password()) {
             out.put(b" AUTH=");

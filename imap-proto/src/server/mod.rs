@@ -120,12 +120,12 @@ impl Default for Config {
             start_tls: StartTls::Off,
             plaintext_login: PlaintextLogin::Refuse,
             mechanisms: vec![Mechanism::Plain.into(), Mechanism::Login.into()],
-            capabilities_before_login: vec![Capability::ID],
+            capabilities_before_login: vec![Capability::Id],
             capabilities_after_login: vec![
-                Capability::ID,
-                Capability::IDLE,
-                Capability::NAMESPACE,
-                Capability::UNSELECT,
+                Capability::Id,
+                Capability::Idle,
+                Capability::Namespace,
+                Capability::Unselect,
             ],
         }
     }

@@ -67,7 +67,7 @@ fn the_greeting_and_capabilities_follow_the_state() {
         "a OK Begin TLS negotiation now\r\n\
          * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN\r\nb OK Completed\r\n"
     );
-    owner.server.set_capabilities(vec![Capability::IDLE, Capability::MOVE]);
+    owner.server.set_capabilities(vec![Capability::Idle, Capability::Move]);
     owner.receive(b"c LOGIN alice secret\r\n").unwrap();
     assert_eq!(owner.sent(), "c OK [CAPABILITY IMAP4rev1 LITERAL+ IDLE MOVE] Logged in\r\n");
     assert_eq!(owner.server.state(), State::Authenticated);

@@ -10,14 +10,14 @@ use imap_proto::fetch::{
     CommonExtension, Disposition, MultiExtension, MultiPart, Parameter, PartPath, SingleExtension, SinglePart,
 };
 use imap_proto::{
-    Acl, AclEntry, AclSubject, Address, Append, Authenticate, BodyPart, Capability, Code, Command, Condition,
-    Copying, Create, Data, Date, DateTime, Envelope, ErrorCode, Fetch, FetchAttribute, FetchItem, Flag,
-    IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery, ListRights, ListedMailbox,
-    Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces, NumberList, Numbering,
-    One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage,
-    Response, Rights, RightsAction, Search, SearchKey, Section, SectionText, Separator, SequenceNumber,
-    SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery,
-    StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
+    Acl, AclEntry, AclSubject, Address, Append, Authenticate, BodyPart, Capability, CapabilityName, Code,
+    Command, Condition, Copying, Create, Data, Date, DateTime, Envelope, ErrorCode, Fetch, FetchAttribute,
+    FetchItem, Flag, IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery,
+    ListRights, ListedMailbox, Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces,
+    NumberList, Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit,
+    ResourceUsage, Response, Rights, RightsAction, Search, SearchKey, Section, SectionText, Separator,
+    SequenceNumber, SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status,
+    StatusItem, StatusQuery, StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
 };
 
 pub(crate) struct Gen<'e> {
@@ -212,12 +212,23 @@ impl<'e> Gen<'e> {
     }
 
     fn capability(&mut self) -> Capability<'static> {
-        self.pick(&[
-            Capability::IDLE,
-            Capability::AUTH_PLAIN,
-            Capability::LITERAL_PLUS,
-            Capability::new("X-y").unwrap(),
-        ])
+        let name = self.atom();
+        match self.below(9) {
+            0 => Capability::new(name).unwrap(),
+            1 => Capability::Auth(Mechanism::new(name).unwrap()),
+            2 => Capability::Thread(CapabilityName::new(name).unwrap()),
+            3 => Capability::Rights(self.rights()),
+            4 => Capability::QuotaResource(self.resource()),
+            5 => Capability::AppendLimit(self.option(Self::u64)),
+            6 => Capability::MessageLimit(self.u32()),
+            7 => Capability::I18nLevel(self.byte()),
+            _ => self.pick(&[
+                Capability::Imap4Rev2,
+                Capability::LiteralPlus,
+                Capability::CreateSpecialUse,
+                Capability::MailboxReferrals,
+            ]),
+        }
     }
 
     fn numbering(&mut self) -> Numbering {

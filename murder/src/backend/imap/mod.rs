@@ -54,19 +54,19 @@ use select::Selected;
 
 /// What a session can do, beside what its connection does by itself.
 const CAPABILITIES: [Capability<'static>; 13] = [
-    Capability::ID,
-    Capability::IDLE,
-    Capability::NAMESPACE,
-    Capability::ENABLE,
-    Capability::UNSELECT,
-    Capability::UIDPLUS,
-    Capability::MOVE,
-    Capability::CHILDREN,
-    Capability::SPECIAL_USE,
-    Capability::CREATE_SPECIAL_USE,
-    Capability::ACL,
+    Capability::Id,
+    Capability::Idle,
+    Capability::Namespace,
+    Capability::Enable,
+    Capability::Unselect,
+    Capability::UidPlus,
+    Capability::Move,
+    Capability::Children,
+    Capability::SpecialUse,
+    Capability::CreateSpecialUse,
+    Capability::Acl,
     Capability::RIGHTS_KXTE,
-    Capability::QUOTA,
+    Capability::Quota,
 ];
 
 /// Serves one connection.

@@ -23,19 +23,19 @@ use crate::sasl::{Exchange, Next};
 
 /// What a session can do after login; those of the second column only if its home can.
 const CAPABILITIES: [(Capability<'static>, At); 13] = [
-    (Capability::ID, At::FrontEnd),
-    (Capability::IDLE, At::BackEnd),
-    (Capability::NAMESPACE, At::FrontEnd),
-    (Capability::ENABLE, At::FrontEnd),
-    (Capability::UNSELECT, At::BackEnd),
-    (Capability::UIDPLUS, At::BackEnd),
-    (Capability::MOVE, At::BackEnd),
-    (Capability::CHILDREN, At::FrontEnd),
-    (Capability::SPECIAL_USE, At::BackEnd),
-    (Capability::CREATE_SPECIAL_USE, At::BackEnd),
-    (Capability::ACL, At::FrontEnd),
+    (Capability::Id, At::FrontEnd),
+    (Capability::Idle, At::BackEnd),
+    (Capability::Namespace, At::FrontEnd),
+    (Capability::Enable, At::FrontEnd),
+    (Capability::Unselect, At::BackEnd),
+    (Capability::UidPlus, At::BackEnd),
+    (Capability::Move, At::BackEnd),
+    (Capability::Children, At::FrontEnd),
+    (Capability::SpecialUse, At::BackEnd),
+    (Capability::CreateSpecialUse, At::BackEnd),
+    (Capability::Acl, At::FrontEnd),
     (Capability::RIGHTS_KXTE, At::FrontEnd),
-    (Capability::QUOTA, At::BackEnd),
+    (Capability::Quota, At::BackEnd),
 ];
 
 /// Where something is done.
@@ -189,7 +189,7 @@ async fn connect_home(shared: &Arc<Shared>, who: &Who, login: &Login) -> Option<
 fn capabilities(home: Option<&Capabilities>) -> Vec<Capability<'static>> {
     let has = |name: &Capability<'_>| {
         home.is_none_or(|home| {
-            home.iter().any(|theirs| theirs.as_bytes().eq_ignore_ascii_case(name.as_bytes()))
+            home.iter().any(|theirs| Capability::new(theirs).is_ok_and(|theirs| theirs == *name))
         })
     };
     CAPABILITIES.iter().filter(|(name, at)| *at == At::FrontEnd || has(name)).map(|(name, _)| *name).collect()
