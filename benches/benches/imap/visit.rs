@@ -1,0 +1,118 @@
+//! Reading every field of a view: each visit adds up what it finds, so that nothing is left out.
+
+use imap_proto::{
+    Address, BodyPart, Command, CommonExtension, Envelope, FetchItem, List, Parameter, PartKind, Response,
+    SearchKey,
+};
+
+/// Adds up what a view holds, so that every field is read.
+pub(crate) fn visit_response(response: &Response<'_>) -> usize {
+    match response {
+        Response::Fetch { message, items } => {
+            items.iter().fold(*message as usize, |sum, item| sum.wrapping_add(visit_item(&item)))
+        }
+        Response::List(listed) | Response::Lsub(listed) => {
+            listed.attributes.iter().map(|a| a.as_bytes().len()).sum::<usize>()
+                + listed.mailbox.to_utf8().len()
+        }
+        Response::MailboxStatus(status) => {
+            status.values.iter().count() + usize::from(status.mailbox.is_inbox())
+        }
+        Response::Search(numbers) => numbers.iter().fold(0, |sum, n| sum.wrapping_add(n as usize)),
+        _ => 0,
+    }
+}
+
+fn string(string: &Option<imap_proto::IString<'_>>) -> usize {
+    string.and_then(|s| s.as_plain()).map_or(0, <[u8]>::len)
+}
+
+pub(crate) fn visit_item(item: &FetchItem<'_>) -> usize {
+    match item {
+        FetchItem::Uid(uid) => *uid as usize,
+        FetchItem::Flags(flags) => flags.iter().map(|flag| flag.as_bytes().len()).sum(),
+        FetchItem::InternalDate(moment) => moment.zone_minutes().unsigned_abs().into(),
+        FetchItem::Rfc822Size(size) => usize::try_from(*size).unwrap_or(0),
+        FetchItem::Envelope(envelope) => envelope.value().map_or(0, |envelope| visit_envelope(&envelope)),
+        FetchItem::Body(part) | FetchItem::BodyStructure(part) => {
+            part.value().map_or(0, |part| visit_part(&part))
+        }
+        FetchItem::Section { data, .. } => usize::try_from(data.len().unwrap_or(0)).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+fn visit_envelope(envelope: &Envelope<'_>) -> usize {
+    let addresses = |list: &List<'_, Address<'_>>| -> usize {
+        list.iter().map(|a| string(&a.name) + string(&a.adl) + string(&a.mailbox) + string(&a.host)).sum()
+    };
+    let lists = [envelope.from, envelope.sender, envelope.reply_to, envelope.to, envelope.cc, envelope.bcc];
+    string(&envelope.date)
+        + string(&envelope.subject)
+        + string(&envelope.in_reply_to)
+        + string(&envelope.message_id)
+        + lists.iter().map(addresses).sum::<usize>()
+}
+
+fn visit_parameters(parameters: &List<'_, Parameter<'_>>) -> usize {
+    parameters.iter().map(|p| string(&Some(p.name)) + string(&Some(p.value))).sum()
+}
+
+fn visit_common(common: &CommonExtension<'_>) -> usize {
+    let disposition =
+        common.disposition.map_or(0, |d| string(&Some(d.name)) + visit_parameters(&d.parameters));
+    disposition + common.language.iter().map(|l| string(&Some(l))).sum::<usize>() + string(&common.location)
+}
+
+fn visit_part(part: &BodyPart<'_>) -> usize {
+    match part {
+        BodyPart::Multi(multi) => {
+            multi.parts.iter().map(|part| visit_part(&part)).sum::<usize>()
+                + string(&Some(multi.subtype))
+                + multi.extension.map_or(0, |e| visit_parameters(&e.parameters) + visit_common(&e.common))
+        }
+        BodyPart::Single(single) => {
+            let inner = match &single.kind {
+                PartKind::Message { envelope, body, .. } => {
+                    envelope.value().map_or(0, |envelope| visit_envelope(&envelope))
+                        + body.value().map_or(0, |part| visit_part(&part))
+                }
+                PartKind::Text { lines } => usize::try_from(*lines).unwrap_or(0),
+                PartKind::Basic => 0,
+            };
+            inner
+                + string(&Some(single.media_type))
+                + string(&Some(single.subtype))
+                + string(&single.id)
+                + string(&single.description)
+                + string(&single.encoding)
+                + visit_parameters(&single.parameters)
+                + single.extension.map_or(0, |e| string(&e.md5) + visit_common(&e.common))
+        }
+    }
+}
+
+pub(crate) fn visit_command(command: &Command<'_>) -> usize {
+    match command {
+        Command::Search(search) => search.keys.iter().map(|key| visit_key(&key)).sum(),
+        Command::Fetch(fetch) => fetch.messages.iter().count() + fetch.attributes.iter().count(),
+        Command::Store(store) => store.messages.iter().count() + store.flags.iter().count(),
+        Command::Copy(copying) | Command::Move(copying) => copying.messages.iter().count(),
+        Command::Status(query) => query.items.iter().count(),
+        Command::Append(append) => append.flags.iter().count(),
+        Command::Select(mailbox) | Command::Examine(mailbox) => usize::from(mailbox.is_inbox()),
+        _ => 1,
+    }
+}
+
+fn visit_key(key: &SearchKey<'_>) -> usize {
+    match key {
+        SearchKey::Not(inner) => inner.value().map_or(0, |inner| visit_key(&inner)),
+        SearchKey::Or(one, other) => {
+            one.value().map_or(0, |key| visit_key(&key)) + other.value().map_or(0, |key| visit_key(&key))
+        }
+        SearchKey::And(keys) => keys.iter().map(|key| visit_key(&key)).sum(),
+        SearchKey::Sequence(set) | SearchKey::Uid(set) => set.iter().count(),
+        _ => 1,
+    }
+}
