@@ -17,7 +17,7 @@ use crate::login::{Authenticate, Login};
 use crate::mailbox::MailboxName;
 use crate::quirks::Check;
 use crate::quota::SetQuota;
-use crate::search::Search;
+use crate::search::{Multisearch, Search, Sort, ThreadQuery};
 use crate::sequence::SequenceSet;
 use crate::status::StatusQuery;
 use crate::store::Store;
@@ -118,6 +118,14 @@ pub enum Command<'a> {
     UidExpunge(SequenceSet<'a>),
     /// `SEARCH`, `UID SEARCH`.
     Search(Search<'a>),
+    /// `ESEARCH` (RFC 7377).
+    Esearch(Multisearch<'a>),
+    /// `SORT`, `UID SORT` (RFC 5256).
+    Sort(Sort<'a>),
+    /// `THREAD`, `UID THREAD` (RFC 5256).
+    Thread(ThreadQuery<'a>),
+    /// `CANCELUPDATE` (RFC 5267): the tags of searches that shall not be updated any more.
+    CancelUpdate(List<'a, Tag<'a>>),
     /// `FETCH`, `UID FETCH`.
     Fetch(Fetch<'a>),
     /// `STORE`, `UID STORE`.
@@ -227,6 +235,10 @@ verbs! {
     Unselect UNSELECT = "UNSELECT",
     Expunge EXPUNGE = "EXPUNGE",
     Search SEARCH = "SEARCH",
+    Esearch ESEARCH = "ESEARCH",
+    Sort SORT = "SORT",
+    Thread THREAD = "THREAD",
+    CancelUpdate CANCELUPDATE = "CANCELUPDATE",
     Fetch FETCH = "FETCH",
     Store STORE = "STORE",
     Copy COPY = "COPY",
@@ -261,7 +273,17 @@ impl Verb {
     /// True for the verbs that may stand behind `UID`.
     #[must_use]
     pub fn takes_uid(self) -> bool {
-        matches!(self, Self::Fetch | Self::Store | Self::Copy | Self::Move | Self::Search | Self::Expunge)
+        matches!(
+            self,
+            Self::Fetch
+                | Self::Store
+                | Self::Copy
+                | Self::Move
+                | Self::Search
+                | Self::Sort
+                | Self::Thread
+                | Self::Expunge
+        )
     }
 }
 
@@ -331,6 +353,10 @@ impl<'a> Command<'a> {
             }
             Verb::Expunge => Self::Expunge,
             Verb::Search => Self::Search(Search::read(numbering, cursor)?),
+            Verb::Esearch => Self::Esearch(Multisearch::read(cursor)?),
+            Verb::Sort => Self::Sort(Sort::read(numbering, cursor)?),
+            Verb::Thread => Self::Thread(ThreadQuery::read(numbering, cursor)?),
+            Verb::CancelUpdate => Self::CancelUpdate(cursor.spaced_rest()?),
             Verb::Fetch => Self::Fetch(Fetch::read(numbering, cursor)?),
             Verb::Store => Self::Store(Store::read(numbering, cursor)?),
             Verb::Copy => Self::Copy(Copying::read(numbering, cursor)?),
@@ -356,6 +382,10 @@ impl<'a> Command<'a> {
             Self::Append(append) => append.check(check),
             Self::UidExpunge(set) => set.check(check, 0),
             Self::Search(search) => search.check(check),
+            Self::Esearch(search) => search.check(check),
+            Self::Sort(sort) => sort.check(check),
+            Self::Thread(query) => query.check(check),
+            Self::CancelUpdate(tags) => tags.check_some(check),
             Self::Fetch(fetch) => fetch.check(check),
             Self::Store(store) => store.check(check),
             Self::Copy(copying) | Self::Move(copying) => copying.messages.check(check, 0),
@@ -394,6 +424,10 @@ impl<'a> Command<'a> {
             Self::Unselect => Verb::Unselect,
             Self::Expunge | Self::UidExpunge(_) => Verb::Expunge,
             Self::Search(_) => Verb::Search,
+            Self::Esearch(_) => Verb::Esearch,
+            Self::Sort(_) => Verb::Sort,
+            Self::Thread(_) => Verb::Thread,
+            Self::CancelUpdate(_) => Verb::CancelUpdate,
             Self::Fetch(_) => Verb::Fetch,
             Self::Store(_) => Verb::Store,
             Self::Copy(_) => Verb::Copy,
@@ -415,6 +449,8 @@ impl<'a> Command<'a> {
     pub fn numbering(&self) -> Option<Numbering> {
         match self {
             Self::Search(search) => Some(search.numbering),
+            Self::Sort(sort) => Some(sort.numbering),
+            Self::Thread(query) => Some(query.numbering),
             Self::Fetch(fetch) => Some(fetch.numbering),
             Self::Store(store) => Some(store.numbering),
             Self::Copy(copying) | Self::Move(copying) => Some(copying.numbering),
@@ -487,6 +523,16 @@ impl Encode for Command<'_> {
                 set.encode(out)
             }
             Self::Search(args) => args.encode(out),
+            Self::Esearch(args) => args.encode(out),
+            Self::Sort(args) => args.encode(out),
+            Self::Thread(args) => args.encode(out),
+            Self::CancelUpdate(tags) if tags.is_empty() => {
+                Err(PeerIncompatible::Inexpressible("CANCELUPDATE of nothing"))
+            }
+            Self::CancelUpdate(tags) => {
+                out.raw(b" ");
+                tags.encode_bare(out)
+            }
             Self::Fetch(args) => args.encode(out),
             Self::Store(args) => args.encode(out),
             Self::Copy(args) | Self::Move(args) => args.encode(out),

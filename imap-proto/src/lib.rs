@@ -76,12 +76,16 @@ pub mod encode;
 pub mod fetch;
 pub mod flag;
 pub mod id;
+pub mod label;
 mod limits;
 pub mod list;
 pub mod login;
 pub mod mailbox;
+pub mod modseq;
 pub mod namespace;
+pub mod object_id;
 pub mod parser;
+pub mod partial;
 mod quirks;
 pub mod quota;
 pub mod response;
@@ -112,17 +116,24 @@ pub use fetch::{
 };
 pub use flag::{Flag, SettableFlag};
 pub use id::{Id, IdField};
+pub use label::GmailLabel;
 pub use limits::Limits;
 pub use list::{Create, ListAttribute, ListOption, ListQuery, ListedMailbox, Separator, SpecialUse};
 pub use login::{Authenticate, Login, Mechanism};
 pub use mail_wire::{ApiMisuse, Error, InvalidMessage, LimitExceeded, PeerIncompatible, PeerMisbehaved};
 pub use mailbox::{ListPattern, MailboxName};
+pub use modseq::ModSeq;
 pub use namespace::{Namespace, Namespaces};
+pub use object_id::ObjectId;
 pub use parser::{Parsed, Parser, kind};
+pub use partial::{Direction, PartialRange};
 pub use quirks::Check;
 pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuota};
 pub use response::Response;
-pub use search::{Search, SearchKey};
+pub use search::{
+    Esearch, Multisearch, Search, SearchKey, SearchResult, SearchReturn, SearchSource, Sort, Thread,
+    ThreadQuery,
+};
 pub use sequence::{NumberList, SequenceNumber, SequenceRange, SequenceSet};
 pub use status::{MailboxStatus, StatusItem, StatusQuery, StatusValue};
 pub use store::{Store, StoreAction, StoreAnswer};

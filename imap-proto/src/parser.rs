@@ -13,6 +13,7 @@ use crate::command::{TaggedCommand, Verb};
 use crate::fetch::FetchItem;
 use crate::quirks::Check;
 use crate::response::{Response, Shape, is_fetch};
+use crate::search::SearchResult;
 use crate::sequence::NumberList;
 use crate::tag::Tag;
 use crate::tape::{Cursor, Item};
@@ -197,7 +198,7 @@ impl Parser {
             // Nobody knows how to scan its arguments.
             if scanner.at < frame.len() {
                 scanner.space()?;
-                scanner.opaque_text()?;
+                scanner.opaque_text(frame.len())?;
             }
             return Ok(());
         }
@@ -316,10 +317,12 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
             scan_status(scanner)?;
             Ok(Scanned::Status)
         }
-        Shape::Search => {
+        Shape::Numbers => {
             let start = scanner.at;
-            scanner.opaque_text()?;
-            NumberList::check(Span { start, len: frame.len() - start }.of(frame), start)?;
+            let end = SearchResult::numbers_end(frame, start);
+            scanner.opaque_text(end)?;
+            NumberList::check(Span { start, len: end - start }.of(frame), start)?;
+            scanner.elements(Until::EndOfFrame)?;
             Ok(Scanned::Other)
         }
         Shape::Elements => {

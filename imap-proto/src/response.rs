@@ -14,7 +14,7 @@ use crate::list::ListedMailbox;
 use crate::namespace::Namespaces;
 use crate::quirks::Check;
 use crate::quota::{Quota, QuotaRoot};
-use crate::sequence::NumberList;
+use crate::search::{Esearch, SearchResult, Thread};
 use crate::status::MailboxStatus;
 use crate::string::Text;
 use crate::tag::Tag;
@@ -60,7 +60,13 @@ pub enum Response<'a> {
     /// `* STATUS`.
     MailboxStatus(MailboxStatus<'a>),
     /// `* SEARCH`.
-    Search(NumberList<'a>),
+    Search(SearchResult<'a>),
+    /// `* ESEARCH` (RFC 4731, RFC 9051).
+    Esearch(Esearch<'a>),
+    /// `* SORT` (RFC 5256).
+    Sort(SearchResult<'a>),
+    /// `* THREAD` (RFC 5256).
+    Thread(List<'a, Thread<'a>>),
     /// `* FLAGS`.
     Flags(List<'a, Flag<'a>>),
     /// `* n EXISTS`.
@@ -100,21 +106,23 @@ keys! {
     CAPABILITY = "CAPABILITY", ENABLED = "ENABLED", LIST = "LIST", LSUB = "LSUB", STATUS = "STATUS",
     SEARCH = "SEARCH", FLAGS = "FLAGS", EXISTS = "EXISTS", RECENT = "RECENT", EXPUNGE = "EXPUNGE",
     FETCH = "FETCH", NAMESPACE = "NAMESPACE", ID = "ID", ACL = "ACL", LISTRIGHTS = "LISTRIGHTS",
-    MYRIGHTS = "MYRIGHTS", QUOTA = "QUOTA", QUOTAROOT = "QUOTAROOT",
+    MYRIGHTS = "MYRIGHTS", QUOTA = "QUOTA", QUOTAROOT = "QUOTAROOT", ESEARCH = "ESEARCH", SORT = "SORT",
+    THREAD = "THREAD",
 }
 
 /// What the scanner needs to know of an untagged response before it scans the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Status,
-    Search,
+    /// Numbers, and perhaps a list behind them.
+    Numbers,
     Elements,
 }
 
 impl Shape {
     pub(crate) fn of_word(word: &[u8]) -> Self {
-        if key(word) == SEARCH {
-            Self::Search
+        if matches!(key(word), SEARCH | SORT) {
+            Self::Numbers
         } else if Condition::of_word(word).is_some() {
             Self::Status
         } else {
@@ -158,10 +166,10 @@ impl<'a> Response<'a> {
             LIST => Self::List(ListedMailbox::read(cursor)?),
             LSUB => Self::Lsub(ListedMailbox::read(cursor)?),
             STATUS => Self::MailboxStatus(MailboxStatus::read(cursor)?),
-            SEARCH => {
-                let numbers = if cursor.is_empty() { b"" } else { cursor.next()?.text()? };
-                Self::Search(NumberList::unchecked(numbers))
-            }
+            SEARCH => Self::Search(SearchResult::read(cursor)?),
+            ESEARCH => Self::Esearch(Esearch::read(cursor)?),
+            SORT => Self::Sort(SearchResult::read(cursor)?),
+            THREAD => Self::Thread(cursor.rest()),
             FLAGS => Self::Flags(cursor.spaced()?.list()?),
             NAMESPACE => Self::Namespace(Namespaces::read(cursor)?),
             ID => Self::Id(Id::read(cursor)?),
@@ -200,6 +208,8 @@ impl<'a> Response<'a> {
             Self::Capability(capabilities) | Self::Enabled(capabilities) => capabilities.check(check),
             Self::List(listed) | Self::Lsub(listed) => listed.check(check),
             Self::MailboxStatus(status) => status.values.check(check),
+            Self::Esearch(esearch) => esearch.check(check),
+            Self::Thread(threads) => threads.check(check),
             Self::Flags(flags) => flags.check(check),
             Self::Namespace(namespaces) => namespaces.check(check),
             Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(check)),
@@ -238,7 +248,13 @@ impl Encode for Response<'_> {
             Self::List(listed) => data(out, b"* LIST", listed)?,
             Self::Lsub(listed) => data(out, b"* LSUB", listed)?,
             Self::MailboxStatus(status) => data(out, b"* STATUS", status)?,
-            Self::Search(numbers) => data(out, b"* SEARCH", numbers)?,
+            Self::Search(result) => data(out, b"* SEARCH", result)?,
+            Self::Esearch(esearch) => data(out, b"* ESEARCH", esearch)?,
+            Self::Sort(result) => data(out, b"* SORT", result)?,
+            Self::Thread(threads) => {
+                out.raw(if threads.is_empty() { b"* THREAD" } else { b"* THREAD " });
+                threads.encode_bare(out)?;
+            }
             Self::Flags(flags) => data(out, b"* FLAGS ", flags)?,
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),

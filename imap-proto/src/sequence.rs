@@ -1,7 +1,8 @@
 //! Sequence sets and number lists (RFC 3501 9, `sequence-set`, and the data of SEARCH), walked where they stand.
 //!
 //! A set is ranges and stays ranges: nothing is expanded, sorted or stored, so `1:4294967295` costs what `1` costs
-//! (safety row P8). `*` gets a value only when the owner says what the largest number is.
+//! (safety row P8). `*` gets a value only when the owner says what the largest number is, and `$` (RFC 5182) only from
+//! the owner's memory of the last search.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -13,6 +14,9 @@ use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::quirks::Check;
 use crate::tape::Node;
+
+/// `seq-last-command` (RFC 5182 section 3).
+const SAVED_RESULT: &[u8] = b"$";
 
 /// `seq-number`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,6 +64,9 @@ impl SequenceRange {
 
 /// A set of message numbers or UIDs, of either origin: text that was checked, or the owner's ranges.
 ///
+/// It may be `$`, the result of the last search that was saved (RFC 5182): then it has no ranges, and
+/// [`is_saved_result`](Self::is_saved_result) says so. Whoever does not offer SEARCHRES must refuse it.
+///
 /// ```
 /// use imap_proto::SequenceSet;
 /// let set = SequenceSet::new("2:4,9,12:*")?;
@@ -78,6 +85,9 @@ enum Set<'a> {
 }
 
 impl<'a> SequenceSet<'a> {
+    /// `$`: what the last search with `SAVE` found (RFC 5182).
+    pub const SAVED_RESULT: SequenceSet<'static> = SequenceSet(Set::Wire(SAVED_RESULT));
+
     /// The set written like this.
     pub fn new(set: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, InvalidMessage> {
         Self::checked(set.as_ref(), 0, &Limits::default())
@@ -89,7 +99,13 @@ impl<'a> SequenceSet<'a> {
         (!ranges.is_empty()).then_some(Self(Set::Ranges(ranges)))
     }
 
-    /// The ranges as written: in any order, perhaps overlapping.
+    /// True for `$`.
+    #[must_use]
+    pub fn is_saved_result(&self) -> bool {
+        matches!(self.0, Set::Wire(SAVED_RESULT))
+    }
+
+    /// The ranges as written: in any order, perhaps overlapping. None for `$`.
     #[must_use]
     pub fn iter(&self) -> Ranges<'a> {
         Ranges(self.0)
@@ -120,7 +136,7 @@ impl<'a> SequenceSet<'a> {
 
     /// True if a word begins as a set does.
     pub(crate) fn begins(word: &[u8]) -> bool {
-        word.first().is_some_and(|&b| b.is_ascii_digit() || b == b'*')
+        word.first().is_some_and(|&b| b.is_ascii_digit() || b == b'*') || word == SAVED_RESULT
     }
 
     /// A set whose text was or will be checked.
@@ -136,13 +152,20 @@ impl<'a> SequenceSet<'a> {
         }
     }
 
-    /// The same for a set of UIDs that were assigned: no `*`.
+    /// The same for a set of numbers that are told, not asked for: no `*` and no `$`.
     pub(crate) fn check_assigned(&self, check: &Check<'_>, offset: usize) -> Result<(), InvalidMessage> {
         self.check(check, offset)?;
-        if self.has_largest() { Err(InvalidMessage::new("`*` in a set of UIDs", offset)) } else { Ok(()) }
+        if self.is_assigned() { Ok(()) } else { Err(InvalidMessage::new("`*` or `$` in a result", offset)) }
+    }
+
+    pub(crate) fn is_assigned(&self) -> bool {
+        !self.has_largest() && !self.is_saved_result()
     }
 
     fn checked(wire: &'a [u8], offset: usize, limits: &Limits) -> Result<Self, InvalidMessage> {
+        if wire == SAVED_RESULT {
+            return Ok(Self(Set::Wire(wire)));
+        }
         let mut rest = wire;
         let mut ranges = 0;
         loop {
@@ -178,6 +201,9 @@ impl Eq for SequenceSet<'_> {}
 
 impl fmt::Debug for SequenceSet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_saved_result() {
+            return f.write_str("SequenceSet($)");
+        }
         f.write_str("SequenceSet(")?;
         for (at, range) in self.iter().enumerate() {
             let comma = if at > 0 { "," } else { "" };
@@ -407,9 +433,24 @@ mod tests {
 
     #[test]
     fn p8_sets_are_refused_or_read_as_written() {
-        for set in
-            ["", "0", "01", "1,", ",1", "1:", ":1", "1::2", "4294967296", "1 2", "a", "1,0", "*,,1", "1;2"]
-        {
+        for set in [
+            "",
+            "0",
+            "01",
+            "1,",
+            ",1",
+            "1:",
+            ":1",
+            "1::2",
+            "4294967296",
+            "1 2",
+            "a",
+            "1,0",
+            "*,,1",
+            "1;2",
+            "$,1",
+            "$$",
+        ] {
             assert!(SequenceSet::new(set).is_err(), "{set}");
         }
         for (set, shown) in [
@@ -417,6 +458,7 @@ mod tests {
             ("1:1", "SequenceSet(1)"),
             ("9:2", "SequenceSet(9:2)"),
             ("*:4,*", "SequenceSet(*:4,*)"),
+            ("$", "SequenceSet($)"),
         ] {
             assert_eq!(format!("{:?}", SequenceSet::new(set).unwrap()), shown);
         }
@@ -437,6 +479,17 @@ mod tests {
         assert_eq!(resolved("559:*", 12), [(12, 559)]);
         assert_eq!(resolved("5:2", 9), [(2, 5)]);
         assert_eq!(resolved("1:4294967295", 9), [(1, u32::MAX)]);
+    }
+
+    #[test]
+    fn the_saved_result_is_a_set_without_ranges() {
+        let set = SequenceSet::new("$").unwrap();
+        assert!(set.is_saved_result() && !set.has_largest() && !set.contains(1, 9));
+        assert_eq!((set, set.iter().next()), (SequenceSet::SAVED_RESULT, None));
+        let limits = Limits::default();
+        let check = Check::new(&limits);
+        assert!(set.check(&check, 0).is_ok() && set.check_assigned(&check, 0).is_err());
+        assert!(!SequenceSet::new("1").unwrap().is_saved_result());
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use mail_wire::InvalidMessage;
+use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::chars;
+use crate::encode::{Encode, Encoder, Sink};
+use crate::string::IString;
+use crate::tape::{Cursor, Item};
 
 /// A tag: ASTRING-CHARs without `+`, up to [`BYTES_MAX`](Self::BYTES_MAX) of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +52,22 @@ impl fmt::Debug for Tag<'_> {
 impl fmt::Display for Tag<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+impl<'a> Item<'a> for Tag<'a> {
+    /// A tag that is an argument: a string.
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let node = cursor.next()?;
+        let tag = node.astring()?.as_plain().and_then(|tag| Self::new(tag).ok());
+        tag.map_or_else(|| node.fail("expected a tag"), Ok)
+    }
+}
+
+impl Encode for Tag<'_> {
+    /// A tag that is an argument: a string.
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        out.string(&IString::plain(self.0))
     }
 }
 

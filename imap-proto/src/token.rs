@@ -62,7 +62,7 @@ pub(crate) enum Kind {
     Hole,
     /// A list; the length is the number of tokens in it.
     List,
-    /// Free text up to the end of the frame.
+    /// Free text, or numbers.
     Text,
     /// A list nested too deep; the span covers it.
     Opaque,
@@ -212,11 +212,11 @@ impl Scanner<'_, '_> {
         self.push(Kind::Text, spaced, start, len)
     }
 
-    /// Everything from here on, whatever it is.
-    pub(crate) fn opaque_text(&mut self) -> Result<(), InvalidMessage> {
+    /// Everything from here up to `end`, whatever it is.
+    pub(crate) fn opaque_text(&mut self, end: usize) -> Result<(), InvalidMessage> {
         let start = self.at;
-        self.at = self.frame.len();
-        self.push(Kind::Text, true, start, self.frame.len() - start)
+        self.at = end;
+        self.push(Kind::Text, true, start, end - start)
     }
 
     /// The elements from here up to `until`.

@@ -65,6 +65,7 @@ pub(super) fn needs(verb: Verb) -> Needs {
         | Verb::Delete
         | Verb::DeleteAcl
         | Verb::Enable
+        | Verb::Esearch
         | Verb::Examine
         | Verb::GetAcl
         | Verb::GetQuota
@@ -82,22 +83,26 @@ pub(super) fn needs(verb: Verb) -> Needs {
         | Verb::Status
         | Verb::Subscribe
         | Verb::Unsubscribe => Needs::Login,
-        Verb::Check
+        Verb::CancelUpdate
+        | Verb::Check
         | Verb::Close
         | Verb::Copy
         | Verb::Expunge
         | Verb::Fetch
         | Verb::Move
         | Verb::Search
+        | Verb::Sort
         | Verb::Store
+        | Verb::Thread
         | Verb::Unselect => Needs::Mailbox,
     }
 }
 
 /// While these run no EXPUNGE may be sent: the client could not tell which of its numbers still hold
-/// (RFC 3501 7.4.1).
+/// (RFC 3501 7.4.1, RFC 5256 section 3).
 pub(super) fn forbids_expunge((verb, numbering): (Verb, Numbering)) -> bool {
-    numbering == Numbering::Sequence && matches!(verb, Verb::Fetch | Verb::Store | Verb::Search)
+    let counts = matches!(verb, Verb::Fetch | Verb::Store | Verb::Search | Verb::Sort | Verb::Thread);
+    numbering == Numbering::Sequence && counts
 }
 
 #[cfg(test)]

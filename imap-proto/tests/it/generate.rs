@@ -14,11 +14,14 @@ use imap_proto::{
     Command, Condition, Copying, Create, Data, Date, DateTime, Envelope, ErrorCode, Fetch, FetchAttribute,
     FetchItem, Flag, IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery,
     ListRights, ListedMailbox, Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces,
-    NumberList, Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit,
-    ResourceUsage, Response, Rights, RightsAction, Search, SearchKey, Section, SectionText, Separator,
+    Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit,
+    ResourceUsage, Response, Rights, RightsAction, Section, SectionText, Separator,
     SequenceNumber, SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status,
     StatusItem, StatusQuery, StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
 };
+
+#[path = "generate_search.rs"]
+mod search;
 
 pub(crate) struct Gen<'e> {
     pool: &'e [u8],
@@ -204,6 +207,9 @@ impl<'e> Gen<'e> {
     }
 
     fn set(&mut self) -> SequenceSet<'static> {
+        if self.below(16) == 1 {
+            return SequenceSet::SAVED_RESULT;
+        }
         SequenceSet::of(self.some(4, Self::range)).unwrap()
     }
 
@@ -277,40 +283,6 @@ impl<'e> Gen<'e> {
             peek: self.pick(&[Peek::SetSeen, Peek::LeaveUnseen]),
             section: self.section(),
             partial: self.option(|g| Partial { offset: g.u32(), count: g.non_zero() }),
-        }
-    }
-
-    fn key(&mut self, depth: usize) -> SearchKey<'static> {
-        match self.below(if depth == 0 { 22 } else { 26 }) {
-            0 => SearchKey::All,
-            1 => SearchKey::New,
-            2 | 3 => {
-                let flags =
-                    [Flag::Seen, Flag::Answered, Flag::Deleted, Flag::Draft, Flag::Flagged, Flag::Recent];
-                let flag = if self.coin() { self.pick(&flags) } else { Flag::new("$x").unwrap() };
-                if self.coin() { SearchKey::Flag(flag) } else { SearchKey::NoFlag(flag) }
-            }
-            4 => SearchKey::Bcc(self.string()),
-            5 => SearchKey::Body(self.string()),
-            6 => SearchKey::Cc(self.string()),
-            7 => SearchKey::From(self.string()),
-            8 => SearchKey::Subject(self.string()),
-            9 => SearchKey::Text(self.string()),
-            10 => SearchKey::To(self.string()),
-            11 => SearchKey::Header { field: self.string(), value: self.string() },
-            12 => SearchKey::Before(self.date()),
-            13 => SearchKey::On(self.date()),
-            14 => SearchKey::Since(self.date()),
-            15 => SearchKey::SentBefore(self.date()),
-            16 => SearchKey::SentOn(self.date()),
-            17 => SearchKey::SentSince(self.date()),
-            18 => SearchKey::Larger(self.u64()),
-            19 => SearchKey::Smaller(self.u64()),
-            20 => SearchKey::Sequence(self.set()),
-            21 => SearchKey::Uid(self.set()),
-            22 | 23 => SearchKey::Not(One::of(leak(self.key(depth - 1)))),
-            24 => SearchKey::Or(One::of(leak(self.key(depth - 1))), One::of(leak(self.key(depth - 1)))),
-            _ => SearchKey::And(List::of(self.some(3, |g| g.key(depth - 1)))),
         }
     }
 
@@ -498,11 +470,7 @@ impl<'e> Gen<'e> {
             23 => Command::Unselect,
             24 => Command::Expunge,
             25 => Command::UidExpunge(self.set()),
-            26 | 27 => Command::Search(Search {
-                numbering: self.numbering(),
-                charset: self.option(|g| IString::new(g.atom()).unwrap()),
-                keys: List::of(self.some(4, |g| g.key(6))),
-            }),
+            26 | 27 => self.search_command(),
             28 => {
                 let macros = [FetchAttribute::All, FetchAttribute::Fast, FetchAttribute::Full];
                 let attributes = if self.below(4) == 1 {
@@ -607,7 +575,7 @@ impl<'e> Gen<'e> {
                 mailbox: self.mailbox(),
                 values: List::of(self.many(4, |g| StatusValue::Known(g.status_item(), g.u64()))),
             }),
-            8 => Response::Search(NumberList::of(self.many(9, |g| g.u32().max(1))).unwrap()),
+            8 => self.search_response(),
             9 => Response::Flags(List::of(self.many(4, Self::flag))),
             10 => Response::Exists(self.u32()),
             11 => Response::Recent(self.u32()),

@@ -1,32 +1,39 @@
-//! SEARCH (RFC 3501 6.4.4): keys as a tree that is walked where it stands.
+//! Search keys (RFC 3501 6.4.4 and its extensions): a tree that is walked where it stands.
 //!
-//! `NOT` and `OR` nest without parentheses, so their depth is counted here, not by the tokeniser: finding where a
-//! key ends is a loop, and looking into one stops at the limit (safety row P4).
+//! `NOT`, `OR` and `FUZZY` nest without parentheses, so their depth is counted here, not by the tokeniser: finding where
+//! a key ends is a loop, and looking into one stops at the limit (safety row P4).
+//!
+//! ```
+//! use imap_proto::{Command, Parser, SearchKey};
+//! let mut parser = Parser::new();
+//! let Command::Search(search) = parser.command(b"a SEARCH NOT (SEEN YOUNGER 259200)")?.command else { panic!() };
+//! let Some(SearchKey::Not(key)) = search.keys.iter().next() else { panic!() };
+//! let Some(SearchKey::And(keys)) = key.value() else { panic!() };
+//! assert!(matches!(keys.iter().nth(1), Some(SearchKey::Younger(seconds)) if seconds.get() == 259_200));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
+//!
+//! Beyond RFC 3501: `OLDER` and `YOUNGER` (5032), `FILTER` (5466), `FUZZY` (6203), `MODSEQ` (7162), `EMAILID` and
+//! `THREADID` (8474), the saved dates (8514), and Gmail's `X-GM-RAW`, `X-GM-MSGID`, `X-GM-THRID`, `X-GM-LABELS`.
+
+use std::num::NonZeroU32;
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::Limits;
 use crate::chars::{key, keys};
-use crate::command::Numbering;
 use crate::date::Date;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::flag::{Flag, SettableFlag};
+use crate::label::GmailLabel;
+use crate::modseq::ModSeq;
+use crate::object_id::ObjectId;
 use crate::quirks::Check;
+use crate::search::{FilterName, ModSeqEntry};
 use crate::sequence::SequenceSet;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, Node, One};
 use crate::token::Kind;
-
-/// `SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith"` or `UID SEARCH ...`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Search<'a> {
-    /// How the answer is numbered.
-    pub numbering: Numbering,
-    /// The charset of the strings; `US-ASCII` if none is named.
-    pub charset: Option<IString<'a>>,
-    /// The keys, all of which must match; at least one.
-    pub keys: List<'a, SearchKey<'a>>,
-}
 
 /// One condition on a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +80,18 @@ pub enum SearchKey<'a> {
     SentOn(Date),
     /// `SENTSINCE`.
     SentSince(Date),
+    /// `SAVEDBEFORE`, by the day on which the message came into this mailbox (RFC 8514).
+    SavedBefore(Date),
+    /// `SAVEDON`.
+    SavedOn(Date),
+    /// `SAVEDSINCE`.
+    SavedSince(Date),
+    /// `SAVEDATESUPPORTED`: that day is known of the message's mailbox.
+    SaveDateSupported,
+    /// `OLDER`: the internal date is at least this many seconds ago (RFC 5032).
+    Older(NonZeroU32),
+    /// `YOUNGER`: at most this many.
+    Younger(NonZeroU32),
     /// `LARGER`, in bytes.
     Larger(u64),
     /// `SMALLER`, in bytes.
@@ -81,6 +100,29 @@ pub enum SearchKey<'a> {
     Sequence(SequenceSet<'a>),
     /// `UID set`.
     Uid(SequenceSet<'a>),
+    /// `MODSEQ`: changed at this mod-sequence or later (RFC 7162).
+    ModSeq {
+        /// What must have changed; anything if not named. Servers may ignore it.
+        entry: Option<ModSeqEntry<'a>>,
+        /// Since when.
+        at_least: ModSeq,
+    },
+    /// `EMAILID` (RFC 8474).
+    EmailId(ObjectId<'a>),
+    /// `THREADID` (RFC 8474).
+    ThreadId(ObjectId<'a>),
+    /// `FILTER`: the keys that are stored under this name (RFC 5466). Its strings are UTF-8.
+    Filter(FilterName<'a>),
+    /// `X-GM-RAW`: in Gmail's own language.
+    GmailRaw(IString<'a>),
+    /// `X-GM-MSGID`.
+    GmailMessageId(u64),
+    /// `X-GM-THRID`.
+    GmailThreadId(u64),
+    /// `X-GM-LABELS`.
+    GmailLabel(GmailLabel<'a>),
+    /// `FUZZY key`: what comes close to it (RFC 6203).
+    Fuzzy(One<'a, SearchKey<'a>>),
     /// `NOT key`.
     Not(One<'a, SearchKey<'a>>),
     /// `OR key key`.
@@ -96,25 +138,14 @@ keys! {
     UNKEYWORD = "UNKEYWORD", BCC = "BCC", BODY = "BODY", CC = "CC", FROM = "FROM", SUBJECT = "SUBJECT",
     TEXT = "TEXT", TO = "TO", HEADER = "HEADER", BEFORE = "BEFORE", ON = "ON", SINCE = "SINCE",
     SENTBEFORE = "SENTBEFORE", SENTON = "SENTON", SENTSINCE = "SENTSINCE", LARGER = "LARGER",
-    SMALLER = "SMALLER", UID = "UID", NOT = "NOT", OR = "OR",
+    SMALLER = "SMALLER", UID = "UID", NOT = "NOT", OR = "OR", FUZZY = "FUZZY", OLDER = "OLDER",
+    YOUNGER = "YOUNGER", SAVEDBEFORE = "SAVEDBEFORE", SAVEDON = "SAVEDON", SAVEDSINCE = "SAVEDSINCE",
+    MODSEQ = "MODSEQ", EMAILID = "EMAILID", THREADID = "THREADID", FILTER = "FILTER", X_GM_RAW = "X-GM-RAW",
+    X_GM_MSGID = "X-GM-MSGID", X_GM_THRID = "X-GM-THRID", X_GM_LABELS = "X-GM-LABELS",
 }
 
-impl<'a> Search<'a> {
-    pub(crate) fn read(numbering: Numbering, cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let mut charset = None;
-        if cursor.word_if(|word| word.eq_ignore_ascii_case(b"CHARSET")).is_some() {
-            charset = Some(cursor.spaced()?.astring()?);
-        }
-        if cursor.peek().is_none_or(|token| !token.is_spaced()) {
-            return cursor.fail("expected a search key");
-        }
-        Ok(Self { numbering, charset, keys: cursor.rest() })
-    }
-
-    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        self.keys.check_some(check)
-    }
-}
+/// Longer than a keyword constant can be.
+const SAVEDATESUPPORTED: &[u8] = b"SAVEDATESUPPORTED";
 
 /// Steps over one key, however it nests.
 fn skip(cursor: &mut Cursor<'_>) -> Result<(), InvalidMessage> {
@@ -126,7 +157,7 @@ fn skip(cursor: &mut Cursor<'_>) -> Result<(), InvalidMessage> {
             continue;
         }
         let arguments = match key(node.word()?) {
-            NOT => {
+            NOT | FUZZY => {
                 due += 1;
                 continue;
             }
@@ -135,8 +166,11 @@ fn skip(cursor: &mut Cursor<'_>) -> Result<(), InvalidMessage> {
                 continue;
             }
             HEADER => 2,
+            MODSEQ if cursor.peek().is_some_and(|token| token.kind() != Kind::Word) => 3,
             KEYWORD | UNKEYWORD | BCC | BODY | CC | FROM | SUBJECT | TEXT | TO | BEFORE | ON | SINCE
-            | SENTBEFORE | SENTON | SENTSINCE | LARGER | SMALLER | UID => 1,
+            | SENTBEFORE | SENTON | SENTSINCE | SAVEDBEFORE | SAVEDON | SAVEDSINCE | LARGER | SMALLER
+            | UID | OLDER | YOUNGER | MODSEQ | EMAILID | THREADID | FILTER | X_GM_RAW | X_GM_MSGID
+            | X_GM_THRID | X_GM_LABELS => 1,
             _ => 0,
         };
         for _ in 0..arguments {
@@ -198,9 +232,27 @@ impl<'a> Item<'a> for SearchKey<'a> {
             LARGER => Self::Larger(cursor.spaced()?.number()?),
             SMALLER => Self::Smaller(cursor.spaced()?.number()?),
             UID => Self::Uid(SequenceSet::unchecked(&cursor.spaced()?)?),
+            SAVEDBEFORE => Self::SavedBefore(date(&cursor.spaced()?)?),
+            SAVEDON => Self::SavedOn(date(&cursor.spaced()?)?),
+            SAVEDSINCE => Self::SavedSince(date(&cursor.spaced()?)?),
+            OLDER => Self::Older(seconds(&cursor.spaced()?)?),
+            YOUNGER => Self::Younger(seconds(&cursor.spaced()?)?),
+            MODSEQ => {
+                let entry = ModSeqEntry::read(cursor)?;
+                Self::ModSeq { entry, at_least: ModSeq::of_node(&cursor.spaced()?)? }
+            }
+            EMAILID => Self::EmailId(ObjectId::of_node(&cursor.spaced()?)?),
+            THREADID => Self::ThreadId(ObjectId::of_node(&cursor.spaced()?)?),
+            FILTER => Self::Filter(FilterName::of_node(&cursor.spaced()?)?),
+            X_GM_RAW => Self::GmailRaw(string()?),
+            X_GM_MSGID => Self::GmailMessageId(cursor.spaced()?.number()?),
+            X_GM_THRID => Self::GmailThreadId(cursor.spaced()?.number()?),
+            X_GM_LABELS => Self::GmailLabel(spaced_item(cursor)?),
             NOT => Self::Not(operand(cursor)?),
+            FUZZY => Self::Fuzzy(operand(cursor)?),
             OR => Self::Or(operand(cursor)?, operand(cursor)?),
             _ if SequenceSet::begins(word) => Self::Sequence(SequenceSet::unchecked(&node)?),
+            _ if word.eq_ignore_ascii_case(SAVEDATESUPPORTED) => Self::SaveDateSupported,
             _ => return node.fail("unknown search key"),
         })
     }
@@ -211,14 +263,14 @@ impl<'a> Item<'a> for SearchKey<'a> {
 }
 
 impl<'a> SearchKey<'a> {
-    /// Recursion ends at `depth_max` levels of `NOT`, `OR` and parentheses together.
+    /// Recursion ends at `depth_max` levels of `NOT`, `OR`, `FUZZY` and parentheses together.
     fn check_at(&self, depth: usize, check: &Check<'_>) -> Result<(), InvalidMessage> {
         if depth > check.limits.depth_max.min(Limits::DEPTH_CEILING) + 1 {
             return Err(InvalidMessage::new("search keys nested too deep", 0));
         }
         match self {
             Self::Sequence(set) | Self::Uid(set) => set.check(check, 0),
-            Self::Not(key) => key.try_value()?.check_at(depth + 1, check),
+            Self::Not(key) | Self::Fuzzy(key) => key.try_value()?.check_at(depth + 1, check),
             Self::Or(one, other) => {
                 one.try_value()?.check_at(depth + 1, check)?;
                 other.try_value()?.check_at(depth + 1, check)
@@ -239,18 +291,16 @@ fn date(node: &Node<'_>) -> Result<Date, InvalidMessage> {
     Date::of_string(&node.astring()?).map_or_else(|| node.fail("malformed date"), Ok)
 }
 
-impl Encode for Search<'_> {
-    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        if let Some(charset) = &self.charset {
-            out.raw(b" CHARSET ");
-            out.astring(charset)?;
-        }
-        if self.keys.is_empty() {
-            return Err(PeerIncompatible::Inexpressible("SEARCH without keys"));
-        }
-        out.raw(b" ");
-        self.keys.encode_bare(out)
+/// What can stand in a list too, behind a space.
+fn spaced_item<'a, T: Item<'a>>(cursor: &mut Cursor<'a>) -> Result<T, InvalidMessage> {
+    if cursor.peek().is_some_and(|token| !token.is_spaced()) {
+        return cursor.fail("expected a space");
     }
+    T::read(cursor)
+}
+
+fn seconds(node: &Node<'_>) -> Result<NonZeroU32, InvalidMessage> {
+    node.number().ok().and_then(NonZeroU32::new).map_or_else(|| node.fail("expected seconds above 0"), Ok)
 }
 
 impl Encode for SearchKey<'_> {
@@ -278,13 +328,40 @@ impl Encode for SearchKey<'_> {
             Self::SentBefore(date) => return date_key(out, b"SENTBEFORE ", date),
             Self::SentOn(date) => return date_key(out, b"SENTON ", date),
             Self::SentSince(date) => return date_key(out, b"SENTSINCE ", date),
-            Self::Larger(size) => {
-                out.raw(b"LARGER ");
-                out.number(*size);
+            Self::SavedBefore(date) => return date_key(out, b"SAVEDBEFORE ", date),
+            Self::SavedOn(date) => return date_key(out, b"SAVEDON ", date),
+            Self::SavedSince(date) => return date_key(out, b"SAVEDSINCE ", date),
+            Self::SaveDateSupported => out.raw(SAVEDATESUPPORTED),
+            Self::Older(seconds) => number_key(out, b"OLDER ", u64::from(seconds.get())),
+            Self::Younger(seconds) => number_key(out, b"YOUNGER ", u64::from(seconds.get())),
+            Self::Larger(size) => number_key(out, b"LARGER ", *size),
+            Self::Smaller(size) => number_key(out, b"SMALLER ", *size),
+            Self::GmailMessageId(id) => number_key(out, b"X-GM-MSGID ", *id),
+            Self::GmailThreadId(id) => number_key(out, b"X-GM-THRID ", *id),
+            Self::GmailRaw(value) => return string_key(out, b"X-GM-RAW ", value),
+            Self::GmailLabel(label) => {
+                out.raw(b"X-GM-LABELS ");
+                return label.encode(out);
             }
-            Self::Smaller(size) => {
-                out.raw(b"SMALLER ");
-                out.number(*size);
+            Self::ModSeq { entry, at_least } => {
+                out.raw(b"MODSEQ ");
+                if let Some(entry) = entry {
+                    entry.encode(out)?;
+                    out.raw(b" ");
+                }
+                return at_least.encode(out);
+            }
+            Self::EmailId(id) => {
+                out.raw(b"EMAILID ");
+                return id.encode(out);
+            }
+            Self::ThreadId(id) => {
+                out.raw(b"THREADID ");
+                return id.encode(out);
+            }
+            Self::Filter(name) => {
+                out.raw(b"FILTER ");
+                out.raw(name.as_bytes());
             }
             Self::Sequence(set) => return set.encode(out),
             Self::Uid(set) => {
@@ -293,6 +370,10 @@ impl Encode for SearchKey<'_> {
             }
             Self::Not(key) => {
                 out.raw(b"NOT ");
+                return key.encode(out);
+            }
+            Self::Fuzzy(key) => {
+                out.raw(b"FUZZY ");
                 return key.encode(out);
             }
             Self::Or(one, other) => {
@@ -352,4 +433,9 @@ fn string_key<S: Sink>(
 fn date_key<S: Sink>(out: &mut Encoder<'_, S>, name: &[u8], date: &Date) -> Result<(), PeerIncompatible> {
     out.raw(name);
     date.encode(out)
+}
+
+fn number_key<S: Sink>(out: &mut Encoder<'_, S>, name: &[u8], number: u64) {
+    out.raw(name);
+    out.number(number);
 }
