@@ -152,9 +152,11 @@ impl<'a> SequenceSet<'a> {
         }
     }
 
-    /// The same for a set of numbers that are told, not asked for: no `*` and no `$`.
+    /// The same for a set that a server tells: no `*` and no `$`, and as long as its frame, since walking it costs no
+    /// memory and a client that did without would miss what it says.
     pub(crate) fn check_assigned(&self, check: &Check<'_>, offset: usize) -> Result<(), InvalidMessage> {
-        self.check(check, offset)?;
+        let limits = Limits { set_ranges_max: usize::MAX, ..*check.limits };
+        self.check(&Check::new(&limits), offset)?;
         if self.is_assigned() { Ok(()) } else { Err(InvalidMessage::new("`*` or `$` in a result", offset)) }
     }
 

@@ -381,3 +381,146 @@ impl Encode for Score {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Literals, Parser, Response};
+
+    fn esearch(frame: &str, look: impl FnOnce(Option<Esearch<'_>>)) {
+        match Parser::new().response(frame.as_bytes()).unwrap() {
+            Response::Esearch(esearch) => look(Some(esearch)),
+            Response::Invalid(_) => look(None),
+            other => panic!("{frame}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn correlators_come_in_any_order_and_once() {
+        for (frame, good) in [
+            ("* ESEARCH", true),
+            ("* ESEARCH UID", true),
+            ("* ESEARCH ()", true),
+            ("* ESEARCH (TAG a)", true),
+            ("* ESEARCH (UIDVALIDITY 3 TAG \"a\" MAILBOX x) UID COUNT 0", true),
+            ("* ESEARCH (MAILBOX x UIDVALIDITY 3)", true),
+            ("* ESEARCH (TAG a TAG a)", false),
+            ("* ESEARCH (TAG \"a b\")", false),
+            ("* ESEARCH (TAG)", false),
+            ("* ESEARCH (MAILBOX x)", false),
+            ("* ESEARCH (UIDVALIDITY 3)", false),
+            ("* ESEARCH (MAILBOX x UIDVALIDITY 0)", false),
+            ("* ESEARCH (FROB 1)", false),
+        ] {
+            esearch(frame, |esearch| assert_eq!(esearch.is_some(), good, "{frame}"));
+        }
+    }
+
+    #[test]
+    fn malformed_data_spoils_the_response_and_unknown_data_nothing() {
+        for data in [
+            "MIN",
+            "MIN 0",
+            "MAX x",
+            "COUNT -1",
+            "COUNT 4294967296",
+            "ALL 1:*",
+            "ALL $",
+            "ALL 0",
+            "ALL (1)",
+            "MODSEQ 9223372036854775808",
+            "RELEVANCY 5",
+            "RELEVANCY (0)",
+            "RELEVANCY (101)",
+            "PARTIAL 1:5",
+            "PARTIAL (1:5)",
+            "PARTIAL (1:5 1:*)",
+            "PARTIAL (1:5 1 2)",
+            "PARTIAL (5 1)",
+            "ADDTO ()",
+            "ADDTO (1)",
+            "ADDTO (1 *)",
+            "REMOVEFROM (x 1)",
+        ] {
+            esearch(&format!("* ESEARCH (TAG \"a\") {data}"), |esearch| assert_eq!(esearch, None, "{data}"));
+        }
+        let frame = "* ESEARCH (TAG \"a\") X-RANK (1 (2 \"three\")) COUNT 5 X-SUM 7";
+        esearch(frame, |esearch| {
+            let data: Vec<_> = esearch.unwrap().data.iter().collect();
+            let [SearchData::Unknown(rank), SearchData::Count(5), SearchData::Unknown(sum)] = data[..] else {
+                panic!("{data:?}")
+            };
+            assert_eq!(rank.of(frame.as_bytes()), b"X-RANK (1 (2 \"three\"))");
+            assert_eq!(sum.of(frame.as_bytes()), b"X-SUM 7");
+        });
+    }
+
+    #[test]
+    fn scores_are_percentages() {
+        assert_eq!((Score::new(0), Score::new(101)), (None, None));
+        assert!(Score::new(1) < Score::new(100));
+    }
+
+    #[test]
+    fn numbers_end_at_the_trailer() {
+        for (frame, numbers, modseq) in [
+            ("* SEARCH", &[][..], None),
+            ("* SEARCH 2 84 (MODSEQ 9)", &[2, 84], ModSeq::new(9)),
+            ("* SORT 84 2 (modseq 9) ", &[84, 2], ModSeq::new(9)),
+            ("* SEARCH (MODSEQ 0)", &[], ModSeq::new(0)),
+            ("* SORT 3  ", &[3], None),
+        ] {
+            let mut parser = Parser::new();
+            let (Response::Search(result) | Response::Sort(result)) =
+                parser.response(frame.as_bytes()).unwrap()
+            else {
+                panic!("{frame}")
+            };
+            assert!(result.numbers.iter().eq(numbers.iter().copied()), "{frame}");
+            assert_eq!(result.modseq, modseq, "{frame}");
+        }
+        for frame in [
+            "* SEARCH 2 ()",
+            "* SEARCH 2 (MODSEQ)",
+            "* SEARCH 2 (MODSEQ x)",
+            "* SEARCH 2 (MODSEQ 1 2)",
+            "* SEARCH 2 (MODSEQ 1) 3",
+            "* SEARCH 2 (MODSEQ 1)(MODSEQ 1)",
+            "* SEARCH 2 ((MODSEQ 1))",
+            "* SEARCH 2 (FROB 1)",
+            "* SORT 2)",
+            "* SORT 0",
+        ] {
+            let mut parser = Parser::new();
+            let response = parser.response(frame.as_bytes()).unwrap();
+            assert!(matches!(response, Response::Invalid(_)), "{frame}: {response:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_result_may_hold_is_not_written() {
+        let written = |data: SearchData<'_>| {
+            let data = [data];
+            let esearch =
+                Esearch { tag: None, mailbox: None, numbering: Numbering::Uid, data: List::of(&data) };
+            let mut out = Vec::new();
+            Response::Esearch(esearch).encode(&mut Encoder::new(&mut out, Literals::Server)).map(|()| out)
+        };
+        let star = SequenceSet::new("1:*").unwrap();
+        let range = PartialRange::new("1:2").unwrap();
+        let update = [ContextUpdate { position: 1, messages: star }];
+        for data in [
+            SearchData::All(star),
+            SearchData::All(SequenceSet::SAVED_RESULT),
+            SearchData::Partial { range, messages: Some(star) },
+            SearchData::AddTo(List::of(&update)),
+            SearchData::RemoveFrom(List::default()),
+        ] {
+            assert!(written(data).is_err(), "{data:?}");
+        }
+        assert_eq!(written(SearchData::Count(0)).unwrap(), b"* ESEARCH UID COUNT 0\r\n");
+        let empty = SearchResult { numbers: NumberList::of(&[]).unwrap(), modseq: Some(ModSeq::MAX) };
+        let mut out = Vec::new();
+        assert!(Response::Search(empty).encode(&mut Encoder::new(&mut out, Literals::Server)).is_err());
+    }
+}

@@ -439,3 +439,96 @@ fn number_key<S: Sink>(out: &mut Encoder<'_, S>, name: &[u8], number: u64) {
     out.raw(name);
     out.number(number);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::EntryKind;
+    use crate::{Command, Parser};
+
+    fn first(frame: &str, look: impl FnOnce(SearchKey<'_>)) {
+        let mut parser = Parser::new();
+        let tagged = parser.command(frame.as_bytes()).unwrap_or_else(|error| panic!("{frame}: {error}"));
+        let Command::Search(search) = tagged.command else { panic!("{frame}") };
+        look(search.keys.iter().next().unwrap());
+    }
+
+    #[test]
+    fn a_mod_sequence_is_asked_of_all_or_of_one_flag() {
+        let entry = |flag, kind| Some(ModSeqEntry { flag: SettableFlag::new(flag).unwrap(), kind });
+        let keyword = Flag::new("$MDNSent").unwrap();
+        for (argument, expected) in [
+            ("7", None),
+            ("\"/flags/\\\\Seen\" priv 7", entry(Flag::Seen, EntryKind::Private)),
+            ("\"/FLAGS/$MDNSent\" SHARED 7", entry(keyword, EntryKind::Shared)),
+            ("{12}\r\n/flags/\\Seen all 7", entry(Flag::Seen, EntryKind::All)),
+        ] {
+            first(&format!("a SEARCH MODSEQ {argument}"), |key| {
+                let at_least = ModSeq::new(7).unwrap();
+                assert_eq!(key, SearchKey::ModSeq { entry: expected, at_least }, "{argument}");
+            });
+            // What follows it is the next key wherever a key is looked over.
+            first(&format!("a SEARCH NOT MODSEQ {argument} SEEN"), |key| {
+                assert!(
+                    matches!(key, SearchKey::Not(key) if matches!(key.value(), Some(SearchKey::ModSeq { .. })))
+                );
+            });
+        }
+    }
+
+    #[test]
+    fn labels_are_words_or_strings() {
+        for argument in ["\\Inbox", "\"\\\\Inbox\"", "{6}\r\n\\Inbox"] {
+            first(&format!("a SEARCH X-GM-LABELS {argument}"), |key| {
+                assert_eq!(key, SearchKey::GmailLabel(GmailLabel(IString::plain(b"\\Inbox"))), "{argument}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_set_may_be_the_saved_result() {
+        for (keys, uid) in [("$", false), ("UID $", true)] {
+            first(&format!("a SEARCH {keys}"), |key| match key {
+                SearchKey::Sequence(set) => assert!(!uid && set.is_saved_result()),
+                SearchKey::Uid(set) => assert!(uid && set.is_saved_result()),
+                _ => panic!("{keys}"),
+            });
+        }
+    }
+
+    #[test]
+    fn arguments_out_of_range_are_refused() {
+        let big_id = format!("EMAILID {}", "x".repeat(256));
+        for keys in [
+            "OLDER 0",
+            "YOUNGER -1",
+            "YOUNGER 4294967296",
+            "OLDER",
+            "FUZZY",
+            "MODSEQ",
+            "MODSEQ 9223372036854775808",
+            "MODSEQ \"/flags/\\\\Seen\" 7",
+            "MODSEQ \"/flags/\\\\Seen\" some 7",
+            "MODSEQ \"/flags/\\\\Recent\" all 7",
+            "MODSEQ \"/flags/a\\\\b\" all 7",
+            "MODSEQ \"/flags/\" all 7",
+            "MODSEQ \"/x/Seen\" all 7",
+            "MODSEQ (7)",
+            "EMAILID a.b",
+            "EMAILID \"\"",
+            &big_id,
+            "THREADID",
+            "FILTER a/b",
+            "FILTER \"x\"",
+            "SAVEDON yesterday",
+            "SAVEDATESUPPORTEDX",
+            "X-GM-MSGID 18446744073709551616",
+            "X-GM-THRID x",
+            "X-GM-LABELS \\",
+            "$Junk",
+            "$,1",
+        ] {
+            assert!(Parser::new().command(format!("a SEARCH {keys}").as_bytes()).is_err(), "{keys}");
+        }
+    }
+}

@@ -57,7 +57,7 @@ pub struct Search<'a> {
     pub numbering: Numbering,
     /// What is to be returned as ESEARCH; all that was found if the list is empty. `None`: as SEARCH has it, which is
     /// a [`SearchResult`] on IMAP4rev1 and ESEARCH with `ALL` on IMAP4rev2.
-    pub returned: Option<List<'a, SearchReturn>>,
+    pub returned: Option<List<'a, SearchReturn<'a>>>,
     /// The charset of the strings. `None`: `US-ASCII` on IMAP4rev1, `UTF-8` on IMAP4rev2. Once `UTF8=ACCEPT` is
     /// enabled none may be named (RFC 6855 section 3).
     pub charset: Option<IString<'a>>,

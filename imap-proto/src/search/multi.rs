@@ -33,7 +33,7 @@ pub struct Multisearch<'a> {
     pub sources: List<'a, SearchSource<'a>>,
     /// What is to be returned; all that was found if it is `None` or empty. `SAVE` needs the selected mailbox as the
     /// only source.
-    pub returned: Option<List<'a, SearchReturn>>,
+    pub returned: Option<List<'a, SearchReturn<'a>>>,
     /// The charset of the strings, as for [`Search`](crate::Search).
     pub charset: Option<IString<'a>>,
     /// The keys, all of which must match; at least one.
@@ -155,5 +155,44 @@ impl Encode for SearchSource<'_> {
             Some(names) if names.iter().nth(1).is_none() => names.encode_bare(out),
             Some(names) => names.encode(out),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Literals, Parser};
+
+    #[test]
+    fn sources_are_named_and_save_is_for_the_selected_mailbox() {
+        for (arguments, good) in [
+            ("ALL", true),
+            ("IN (personal) CHARSET UTF-8 ALL", true),
+            ("IN (selected inboxes subscribed subtree-one (a b)) RETURN (COUNT) ALL", true),
+            ("IN (mailboxes {3}\r\na b) ALL", true),
+            ("IN () ALL", false),
+            ("IN personal ALL", false),
+            ("IN (selected-delayed) ALL", false),
+            ("IN (frob) ALL", false),
+            ("IN (subtree) ALL", false),
+            ("IN (subtree ()) ALL", false),
+            ("IN (mailboxes a b) ALL", false),
+            ("IN (personal (x 1)) ALL", false),
+            ("IN (personal)", false),
+            ("RETURN (COUNT) IN (personal) ALL", false),
+            ("RETURN (SAVE) ALL", true),
+            ("IN (selected) RETURN (SAVE) ALL", true),
+            ("IN (selected personal) RETURN (SAVE) ALL", false),
+        ] {
+            let frame = format!("a ESEARCH {arguments}");
+            assert_eq!(Parser::new().command(frame.as_bytes()).is_ok(), good, "{frame}");
+        }
+    }
+
+    #[test]
+    fn a_source_without_names_is_not_written() {
+        let mut out = Vec::new();
+        let source = SearchSource::Subtree(List::default());
+        assert!(source.encode(&mut Encoder::new(&mut out, Literals::NonSync)).is_err());
     }
 }

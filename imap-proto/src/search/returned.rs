@@ -1,17 +1,31 @@
-//! Return options: `RETURN (MIN PARTIAL 1:500)` in front of search keys (RFC 4731, 5182, 5267, 6203, 9394).
+//! Return options: `RETURN (MIN PARTIAL 1:500)` in front of search keys (RFC 4731, 5182, 5267, 5465, 6203, 9394). One
+//! that is not known makes the command malformed.
+//!
+//! ```
+//! use imap_proto::{Command, PartialRange, Parser, SearchReturn};
+//! let mut parser = Parser::new();
+//! let line = b"a UID SEARCH RETURN (PARTIAL -1:-100 UPDATE (UID FLAGS)) UNDELETED";
+//! let Command::Search(search) = parser.command(line)?.command else { panic!() };
+//! let options: Vec<_> = search.returned.unwrap().iter().collect();
+//! assert_eq!(options[0], SearchReturn::Partial(PartialRange::new("-1:-100")?));
+//! assert!(matches!(options[1], SearchReturn::Update(attributes) if attributes.iter().count() == 2));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::chars::{key, keys};
 use crate::encode::{Encode, Encoder, Sink};
+use crate::fetch::FetchAttribute;
 use crate::partial::PartialRange;
 use crate::quirks::Check;
 use crate::tape::{Cursor, Item, List};
+use crate::token::Kind;
 
 /// What a search is to return, as ESEARCH.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SearchReturn {
+pub enum SearchReturn<'a> {
     /// `MIN`: the lowest number, or the first of a sorted result.
     Min,
     /// `MAX`: the highest number, or the last of a sorted result.
@@ -26,13 +40,14 @@ pub enum SearchReturn {
     Relevancy,
     /// `PARTIAL 1:500`: a window of the result (RFC 5267, RFC 9394). Not together with `ALL` or another `PARTIAL`.
     Partial(PartialRange),
-    /// `UPDATE`: later changes to the result are told (RFC 5267).
-    Update,
+    /// `UPDATE`: later changes to the result are told (RFC 5267), and with attributes these, too, of every message that
+    /// comes to it (RFC 5465 section 7).
+    Update(List<'a, FetchAttribute<'a>>),
     /// `CONTEXT`: the same will be searched again (RFC 5267).
     Context,
 }
 
-impl<'a> Item<'a> for SearchReturn {
+impl<'a> Item<'a> for SearchReturn<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         keys! {
             MIN = "MIN", MAX = "MAX", ALL = "ALL", COUNT = "COUNT", SAVE = "SAVE", RELEVANCY = "RELEVANCY",
@@ -47,14 +62,34 @@ impl<'a> Item<'a> for SearchReturn {
             SAVE => Self::Save,
             RELEVANCY => Self::Relevancy,
             PARTIAL => Self::Partial(PartialRange::of_node(&cursor.spaced()?)?),
-            UPDATE => Self::Update,
+            UPDATE => Self::Update(attributes(cursor)?),
             CONTEXT => Self::Context,
             _ => return node.fail("unknown return option"),
         })
     }
+
+    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        match self {
+            Self::Update(attributes) if attributes.iter().any(|attribute| attribute.is_macro()) => {
+                Err(InvalidMessage::new("FETCH macro among attributes", 0))
+            }
+            Self::Update(attributes) => attributes.check(check),
+            _ => Ok(()),
+        }
+    }
 }
 
-impl Encode for SearchReturn {
+/// Takes the list behind `UPDATE`, if there is one.
+fn attributes<'a>(cursor: &mut Cursor<'a>) -> Result<List<'a, FetchAttribute<'a>>, InvalidMessage> {
+    if cursor.peek().is_none_or(|token| token.kind() != Kind::List) {
+        return Ok(List::default());
+    }
+    let node = cursor.spaced()?;
+    let attributes: List<'_, FetchAttribute<'_>> = node.list()?;
+    if attributes.is_empty() { node.fail("no attributes") } else { Ok(attributes) }
+}
+
+impl Encode for SearchReturn<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
         out.raw(match self {
             Self::Min => b"MIN",
@@ -67,7 +102,11 @@ impl Encode for SearchReturn {
                 out.raw(b"PARTIAL ");
                 return range.encode(out);
             }
-            Self::Update => b"UPDATE",
+            Self::Update(attributes) if attributes.is_empty() => b"UPDATE",
+            Self::Update(attributes) => {
+                out.raw(b"UPDATE ");
+                return attributes.encode(out);
+            }
             Self::Context => b"CONTEXT",
         });
         Ok(())
@@ -75,7 +114,9 @@ impl Encode for SearchReturn {
 }
 
 /// Takes `RETURN (...)`, if it stands here.
-pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<List<'a, SearchReturn>>, InvalidMessage> {
+pub(super) fn read<'a>(
+    cursor: &mut Cursor<'a>,
+) -> Result<Option<List<'a, SearchReturn<'a>>>, InvalidMessage> {
     match cursor.word_if(|word| word.eq_ignore_ascii_case(b"RETURN")) {
         Some(_) => cursor.spaced()?.list().map(Some),
         None => Ok(None),
@@ -84,7 +125,7 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<List<'a, Search
 
 /// At most one of `ALL` and `PARTIAL`, once there is a `PARTIAL` (RFC 9394 3.1).
 pub(super) fn check(
-    returned: &Option<List<'_, SearchReturn>>,
+    returned: &Option<List<'_, SearchReturn<'_>>>,
     check: &Check<'_>,
 ) -> Result<(), InvalidMessage> {
     let Some(options) = returned else { return Ok(()) };
@@ -102,10 +143,43 @@ pub(super) fn check(
 
 /// Writes ` RETURN (...)`, if there are options.
 pub(super) fn encode<S: Sink>(
-    returned: &Option<List<'_, SearchReturn>>,
+    returned: &Option<List<'_, SearchReturn<'_>>>,
     out: &mut Encoder<'_, S>,
 ) -> Result<(), PeerIncompatible> {
     let Some(options) = returned else { return Ok(()) };
     out.raw(b" RETURN ");
     options.encode(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Parser;
+
+    #[test]
+    fn return_options_exclude_each_other_where_the_rfcs_say_so() {
+        for (options, good) in [
+            ("()", true),
+            ("(ALL ALL)", true),
+            ("(PARTIAL 1:2 MIN MAX COUNT SAVE RELEVANCY UPDATE CONTEXT)", true),
+            ("(PARTIAL 1:2 ALL)", false),
+            ("(ALL PARTIAL -1:-2)", false),
+            ("(PARTIAL 1:2 PARTIAL 3:4)", false),
+            ("(PARTIAL)", false),
+            ("(PARTIAL 1)", false),
+            ("(FROB)", false),
+            ("ALL", false),
+            ("(UPDATE (UID))", true),
+            ("(UPDATE ())", false),
+            ("(UPDATE (ALL))", false),
+            ("(UPDATE (FROB))", false),
+            ("(COUNT (UID))", false),
+        ] {
+            for command in ["SEARCH", "UID SEARCH", "ESEARCH"] {
+                let frame = format!("a {command} RETURN {options} SEEN");
+                assert_eq!(Parser::new().command(frame.as_bytes()).is_ok(), good, "{frame}");
+            }
+            let frame = format!("a SORT RETURN {options} (DATE) UTF-8 SEEN");
+            assert_eq!(Parser::new().command(frame.as_bytes()).is_ok(), good, "{frame}");
+        }
+    }
 }

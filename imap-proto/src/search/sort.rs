@@ -28,7 +28,7 @@ pub struct Sort<'a> {
     /// How the answer is numbered.
     pub numbering: Numbering,
     /// What is to be returned as ESEARCH; all that was found if the list is empty. `None`: as SORT has it.
-    pub returned: Option<List<'a, SearchReturn>>,
+    pub returned: Option<List<'a, SearchReturn<'a>>>,
     /// The order, the first first; at least one.
     pub criteria: List<'a, SortCriterion>,
     /// The charset of the strings in the keys.
@@ -171,5 +171,33 @@ impl Encode for SortCriterion {
         }
         out.raw(self.key.as_str().as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Parser;
+
+    #[test]
+    fn a_sort_has_criteria_charset_and_keys() {
+        for (arguments, good) in [
+            ("(DATE) UTF-8 ALL", true),
+            ("(reverse date REVERSE size) \"UTF-8\" ALL SEEN", true),
+            ("(REVERSE RELEVANCY) UTF-8 FUZZY BODY x", true),
+            ("() UTF-8 ALL", false),
+            ("(REVERSE) UTF-8 ALL", false),
+            ("(REVERSE REVERSE DATE) UTF-8 ALL", false),
+            ("(FROB) UTF-8 ALL", false),
+            ("DATE UTF-8 ALL", false),
+            ("(DATE) UTF-8", false),
+            ("(DATE) (UTF-8) ALL", false),
+            ("(DATE) UTF-8 FROB", false),
+            ("(DATE) RETURN () UTF-8 ALL", false),
+        ] {
+            for verb in ["SORT", "UID SORT"] {
+                let frame = format!("a {verb} {arguments}");
+                assert_eq!(Parser::new().command(frame.as_bytes()).is_ok(), good, "{frame}");
+            }
+        }
     }
 }

@@ -193,3 +193,72 @@ impl Encode for NonZeroU32 {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Limits, Literals, Parser, Response};
+
+    #[test]
+    fn a_query_has_algorithm_charset_and_keys() {
+        for (arguments, good) in [
+            ("references UTF-8 ALL", true),
+            ("X-OWN UTF-8 ALL", true),
+            ("REFERENCES UTF-8", false),
+            ("\"REFERENCES\" UTF-8 ALL", false),
+            ("REFERENCES ALL", false),
+            ("RETURN () REFERENCES UTF-8 ALL", false),
+        ] {
+            let frame = format!("a UID THREAD {arguments}");
+            assert_eq!(Parser::new().command(frame.as_bytes()).is_ok(), good, "{frame}");
+        }
+        assert!(ThreadAlgorithm::new("a b").is_err());
+        assert_eq!(ThreadAlgorithm::new("orderedsubject").unwrap(), ThreadAlgorithm::OrderedSubject);
+    }
+
+    #[test]
+    fn p4_a_tree_is_as_deep_as_the_limit_and_no_deeper() {
+        let limits = Limits { depth_max: 4, ..Limits::default() };
+        let mut parser = Parser::with_limits(limits);
+        for depth in 1..8 {
+            let frame = format!("* THREAD {}{}", "(1 (2)".repeat(depth), ")".repeat(depth));
+            let response = parser.response(frame.as_bytes()).unwrap();
+            // The threads `(2)` are a level below those that hold them.
+            assert_eq!(matches!(response, Response::Thread(_)), depth < 4, "{frame}");
+        }
+    }
+
+    #[test]
+    fn malformed_threads_are_values() {
+        for frame in [
+            "* THREAD ()",
+            "* THREAD (1",
+            "* THREAD 1",
+            "* THREAD (0)",
+            "* THREAD (x)",
+            "* THREAD (1 (2)(3) 4)",
+            "* THREAD (1 \"2\")",
+            "* THREAD (1)(4294967296)",
+        ] {
+            let mut parser = Parser::new();
+            let response = parser.response(frame.as_bytes()).unwrap();
+            assert!(matches!(response, Response::Invalid(_)), "{frame}: {response:?}");
+        }
+    }
+
+    #[test]
+    fn a_thread_that_is_none_is_not_written() {
+        let number = [NonZeroU32::MIN];
+        let leaf = Thread { members: List::of(&number), branches: List::default() };
+        let (one, two) = ([leaf], [leaf, leaf]);
+        let written = |members: &[NonZeroU32], branches: &[Thread<'_>]| {
+            let thread = Thread { members: List::of(members), branches: List::of(branches) };
+            let mut out = Vec::new();
+            thread.encode(&mut Encoder::new(&mut out, Literals::Server)).ok().map(|()| out)
+        };
+        assert_eq!(written(&[], &[]), None);
+        assert_eq!(written(&number, &one), None);
+        assert_eq!(written(&[], &two).unwrap(), b"((1)(1))");
+        assert_eq!(written(&number, &two).unwrap(), b"(1 (1)(1))");
+    }
+}

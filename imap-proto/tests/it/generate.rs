@@ -15,9 +15,9 @@ use imap_proto::{
     FetchItem, Flag, IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery,
     ListRights, ListedMailbox, Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces,
     Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit,
-    ResourceUsage, Response, Rights, RightsAction, Section, SectionText, Separator,
-    SequenceNumber, SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status,
-    StatusItem, StatusQuery, StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
+    ResourceUsage, Response, Rights, RightsAction, Section, SectionText, Separator, SequenceNumber,
+    SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery,
+    StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
 };
 
 #[path = "generate_search.rs"]

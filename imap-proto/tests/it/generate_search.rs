@@ -5,9 +5,9 @@ use imap_proto::search::{
     SortKey, SortOrder, ThreadAlgorithm,
 };
 use imap_proto::{
-    Command, Direction, Esearch, Flag, GmailLabel, IString, List, ModSeq, Multisearch, NumberList, ObjectId,
-    One, PartialRange, Response, Search, SearchKey, SearchResult, SearchReturn, SearchSource, Sort, Thread,
-    ThreadQuery,
+    Command, Direction, Esearch, FetchAttribute, Flag, GmailLabel, IString, List, ModSeq, Multisearch,
+    NumberList, ObjectId, One, PartialRange, Response, Search, SearchKey, SearchResult, SearchReturn,
+    SearchSource, Sort, Thread, ThreadQuery,
 };
 
 use super::{Gen, leak};
@@ -70,14 +70,15 @@ impl Gen<'_> {
         IString::new(self.atom()).unwrap()
     }
 
-    fn returned(&mut self) -> Option<List<'static, SearchReturn>> {
+    fn returned(&mut self) -> Option<List<'static, SearchReturn<'static>>> {
         let options = [
             SearchReturn::Min,
             SearchReturn::Max,
             SearchReturn::Count,
             SearchReturn::Save,
             SearchReturn::Relevancy,
-            SearchReturn::Update,
+            SearchReturn::Update(List::default()),
+            SearchReturn::Update(List::of(leak([FetchAttribute::Uid, self.attribute()]))),
             SearchReturn::Context,
         ];
         self.option(|g| {

@@ -81,7 +81,7 @@ fn p4_search_nests_to_the_limit_and_no_deeper() {
         let mut parser = Parser::with_limits(limits);
         let max = limits.depth_max;
         for depth in 0..=max + 1 {
-            for (open, close) in [("(", ")"), ("NOT ", ""), ("OR ALL ", "")] {
+            for (open, close) in [("(", ")"), ("NOT ", ""), ("OR ALL ", ""), ("FUZZY ", "")] {
                 let frame = format!("a SEARCH {}", nested(open, "ALL", close, depth));
                 assert_eq!(parser.command(frame.as_bytes()).is_ok(), depth <= max, "{frame}");
             }
@@ -131,6 +131,23 @@ fn p4_a_million_parentheses_are_refused_at_once() {
     let mut parser = Parser::new();
     assert!(matches!(parser.response(frame.as_bytes()), Ok(Response::Invalid(_))));
     assert!(parser.heap_bytes() < 4096, "{}", parser.heap_bytes());
+}
+
+#[test]
+fn p8_numbers_take_one_token_however_many() {
+    let limits = Limits { tokens_max: 12, ..Limits::default() };
+    let mut parser = Parser::with_limits(limits);
+    let numbers = " 4294967295".repeat(5_000);
+    // More ranges than a command may have: what a server has found is told whole.
+    let set = vec!["4294967294:4294967295"; 20_000].join(",");
+    for frame in [
+        format!("* SEARCH{numbers} (MODSEQ 7)"),
+        format!("* SORT{numbers}"),
+        format!("* ESEARCH (TAG \"a\") UID ALL {set}"),
+    ] {
+        let response = parser.response(frame.as_bytes()).unwrap();
+        assert!(!matches!(response, Response::Invalid(_)), "{}", shown(&frame.as_bytes()[..40]));
+    }
 }
 
 #[test]
