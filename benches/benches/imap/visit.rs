@@ -18,7 +18,7 @@ pub(crate) fn visit_response(response: &Response<'_>) -> usize {
         Response::MailboxStatus(status) => {
             status.values.iter().count() + usize::from(status.mailbox.is_inbox())
         }
-        Response::Search(numbers) => numbers.iter().fold(0, |sum, n| sum.wrapping_add(n as usize)),
+        Response::Search(found) => found.numbers.iter().fold(0, |sum, n| sum.wrapping_add(n as usize)),
         _ => 0,
     }
 }

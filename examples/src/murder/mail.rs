@@ -78,10 +78,10 @@ pub(crate) async fn wait_for_subject(imap: &mut Imap, subject: &str) -> Result<u
 /// The sequence numbers of the messages with this subject, ascending.
 pub(crate) async fn search(imap: &mut Imap, subject: &str) -> Result<Vec<u32>, Failure> {
     let keys = [SearchKey::Subject(IString::new(subject)?)];
-    let search = Search { numbering: Numbering::Sequence, charset: None, keys: List::of(&keys) };
+    let search = Search::new(Numbering::Sequence, List::of(&keys));
     let outcome = imap.run(&Command::Search(search)).await?.success()?;
     let found = outcome.untagged.iter().find_map(|response| match response.view() {
-        Response::Search(numbers) => Some(numbers.iter().collect()),
+        Response::Search(found) => Some(found.numbers.iter().collect()),
         _ => None,
     });
     Ok(found.unwrap_or_default())

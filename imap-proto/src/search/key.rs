@@ -263,6 +263,21 @@ impl<'a> Item<'a> for SearchKey<'a> {
 }
 
 impl<'a> SearchKey<'a> {
+    /// True if `test` holds for the key or for one inside it: for what a server must know of a whole search, as whether
+    /// it asks for mod-sequences.
+    #[must_use]
+    pub fn any(&self, test: &mut impl FnMut(&SearchKey<'a>) -> bool) -> bool {
+        test(self)
+            || match self {
+                Self::Not(key) | Self::Fuzzy(key) => key.value().is_some_and(|key| key.any(test)),
+                Self::Or(one, other) => {
+                    [one, other].into_iter().any(|key| key.value().is_some_and(|key| key.any(test)))
+                }
+                Self::And(keys) => keys.iter().any(|key| key.any(test)),
+                _ => false,
+            }
+    }
+
     /// Recursion ends at `depth_max` levels of `NOT`, `OR`, `FUZZY` and parentheses together.
     fn check_at(&self, depth: usize, check: &Check<'_>) -> Result<(), InvalidMessage> {
         if depth > check.limits.depth_max.min(Limits::DEPTH_CEILING) + 1 {

@@ -36,7 +36,7 @@ mod thread;
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
-use crate::command::Numbering;
+use crate::command::{Command, Numbering};
 use crate::encode::{Encode, Encoder, Sink};
 use crate::quirks::Check;
 use crate::string::IString;
@@ -88,6 +88,40 @@ impl Encode for Search<'_> {
         returned::encode(&self.returned, out)?;
         encode_charset(&self.charset, out)?;
         encode_keys(&self.keys, out)
+    }
+}
+
+impl Command<'_> {
+    /// True if `$` stands in it, so that it depends on the last search that saved its result (RFC 5182).
+    ///
+    /// ```
+    /// use imap_proto::Parser;
+    /// let mut parser = Parser::new();
+    /// assert!(parser.command(b"a COPY $ Archive")?.command.uses_saved_result());
+    /// assert!(parser.command(b"a SEARCH NOT (OR $ 7 SEEN)")?.command.uses_saved_result());
+    /// assert!(!parser.command(b"a SEARCH KEYWORD $")?.command.uses_saved_result());
+    /// # Ok::<(), imap_proto::InvalidMessage>(())
+    /// ```
+    #[must_use]
+    pub fn uses_saved_result(&self) -> bool {
+        let in_keys = |keys: &List<'_, SearchKey<'_>>| {
+            let mut is_saved = |key: &SearchKey<'_>| match key {
+                SearchKey::Sequence(set) | SearchKey::Uid(set) => set.is_saved_result(),
+                _ => false,
+            };
+            keys.iter().any(|key| key.any(&mut is_saved))
+        };
+        match self {
+            Self::Search(search) => in_keys(&search.keys),
+            Self::Esearch(search) => in_keys(&search.keys),
+            Self::Sort(sort) => in_keys(&sort.keys),
+            Self::Thread(query) => in_keys(&query.keys),
+            Self::Fetch(fetch) => fetch.messages.is_saved_result(),
+            Self::Store(store) => store.messages.is_saved_result(),
+            Self::Copy(copying) | Self::Move(copying) => copying.messages.is_saved_result(),
+            Self::UidExpunge(messages) => messages.is_saved_result(),
+            _ => false,
+        }
     }
 }
 

@@ -191,6 +191,9 @@ impl Session {
     }
 
     async fn perform(&mut self, command: &Command<'_>) -> Outcome {
+        if command.uses_saved_result() {
+            return Err(answer::bad("SEARCHRES is not offered"));
+        }
         match command {
             Command::Noop | Command::Check => ok("Completed"),
             Command::Id(_) => self.id(),

@@ -59,6 +59,9 @@ enum By {
 
 impl Session {
     pub(super) async fn search(&mut self, search: &Search<'_>) -> Outcome {
+        if search.returned.is_some() {
+            return Err(bad("ESEARCH is not offered"));
+        }
         check_charset(search.charset)?;
         let Self { link, selected: Some(Selected { view, .. }), .. } = self else { return ok("Completed") };
         let keywords = view.keywords();
@@ -80,7 +83,7 @@ impl Session {
             }
         }
         let numbers = NumberList::of(&found).ok_or_else(|| bad("No message has number 0"))?;
-        link.conn().untagged(&Response::Search(numbers))?;
+        link.conn().untagged(&Response::Search(numbers.into()))?;
         if unreadable { Err(Error::Damaged.into()) } else { ok("Completed") }
     }
 }

@@ -198,6 +198,13 @@ impl Session<'_> {
 
     async fn command(&mut self, ticket: Ticket, parsed: &Parsed<kind::Command>) -> Result<(), LinkError> {
         match parsed.view().command {
+            // Back-ends may offer more than this does: what they would say to it is not passed on.
+            Command::Search(search) if search.returned.is_some() => {
+                self.reply(ticket, &Status::bad("ESEARCH is not offered"))
+            }
+            command if command.uses_saved_result() => {
+                self.reply(ticket, &Status::bad("SEARCHRES is not offered"))
+            }
             Command::Idle => return self.idle(ticket).await,
             Command::Noop if self.selected.is_none() => self.reply(ticket, &Status::ok("Completed")),
             Command::Id(_) => {
