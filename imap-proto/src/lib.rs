@@ -58,8 +58,10 @@
 //!
 //! 3501, and 2087 and 9208 (QUOTA), 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3691 (UNSELECT), 4314
 //! (ACL, RIGHTS=), 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 5530 (response codes), 6154 (SPECIAL-USE,
-//! CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). What is not known is kept as typed unknowns with their
-//! spans.
+//! CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). Searching: 4731 (ESEARCH), 5032 (WITHIN), 5182
+//! (SEARCHRES), 5256 (SORT, THREAD), 5267 (CONTEXT, ESORT), 5466 (FILTERS), 5957 (SORT=DISPLAY), 6203 (SEARCH=FUZZY), 7377
+//! (MULTISEARCH), 9394 (PARTIAL), and the keys of 7162, 8474, 8514 and X-GM-EXT-1. What is not known is kept as typed
+//! unknowns with their spans.
 
 #![forbid(unsafe_code)]
 

@@ -78,16 +78,20 @@ impl<'a> Multisearch<'a> {
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         self.sources.check(check)?;
         returned::check(&self.returned, check)?;
-        if self.saves() && self.sources.iter().any(|source| source != SearchSource::Selected) {
-            return Err(InvalidMessage::new("SAVE of more than the selected mailbox", 0));
+        if self.saves_elsewhere() {
+            return Err(InvalidMessage::new(SAVE_ELSEWHERE, 0));
         }
         self.keys.check_some(check)
     }
 
-    fn saves(&self) -> bool {
-        self.returned.is_some_and(|options| options.iter().any(|option| option == SearchReturn::Save))
+    /// `$` is for the selected mailbox (RFC 7377 2.2).
+    fn saves_elsewhere(&self) -> bool {
+        let saves = |options: List<'_, _>| options.iter().any(|option| option == SearchReturn::Save);
+        self.returned.is_some_and(saves) && self.sources.iter().any(|source| source != SearchSource::Selected)
     }
 }
+
+const SAVE_ELSEWHERE: &str = "SAVE of more than the selected mailbox";
 
 impl<'a> Item<'a> for SearchSource<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
@@ -127,6 +131,9 @@ fn names<'a>(cursor: &mut Cursor<'a>) -> Result<List<'a, MailboxName<'a>>, Inval
 
 impl Encode for Multisearch<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        if self.saves_elsewhere() {
+            return Err(PeerIncompatible::Inexpressible(SAVE_ELSEWHERE));
+        }
         if !self.sources.is_empty() {
             out.raw(b" IN ");
             self.sources.encode(out)?;
@@ -190,8 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn a_source_without_names_is_not_written() {
+    fn what_is_not_read_is_not_written() {
         let mut out = Vec::new();
+        let (sources, save, keys) = ([SearchSource::Personal], [SearchReturn::Save], [SearchKey::All]);
+        let search = Multisearch {
+            sources: List::of(&sources),
+            returned: Some(List::of(&save)),
+            charset: None,
+            keys: List::of(&keys),
+        };
+        assert!(search.encode(&mut Encoder::new(&mut out, Literals::NonSync)).is_err());
         let source = SearchSource::Subtree(List::default());
         assert!(source.encode(&mut Encoder::new(&mut out, Literals::NonSync)).is_err());
     }

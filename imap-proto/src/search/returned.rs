@@ -70,9 +70,6 @@ impl<'a> Item<'a> for SearchReturn<'a> {
 
     fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
-            Self::Update(attributes) if attributes.iter().any(|attribute| attribute.is_macro()) => {
-                Err(InvalidMessage::new("FETCH macro among attributes", 0))
-            }
             Self::Update(attributes) => attributes.check(check),
             _ => Ok(()),
         }
@@ -123,22 +120,30 @@ pub(super) fn read<'a>(
     }
 }
 
-/// At most one of `ALL` and `PARTIAL`, once there is a `PARTIAL` (RFC 9394 3.1).
+/// What may not be asked for together.
+fn fault(options: &List<'_, SearchReturn<'_>>) -> Option<&'static str> {
+    let (mut windows, mut alls) = (0_usize, 0_usize);
+    for option in options {
+        match option {
+            SearchReturn::Partial(_) => windows += 1,
+            SearchReturn::All => alls += 1,
+            SearchReturn::Update(attributes) if attributes.iter().any(|attribute| attribute.is_macro()) => {
+                return Some("FETCH macro among attributes");
+            }
+            _ => {}
+        }
+    }
+    // RFC 9394 3.1.
+    (windows > 0 && windows + alls > 1).then_some("PARTIAL together with ALL or another PARTIAL")
+}
+
 pub(super) fn check(
     returned: &Option<List<'_, SearchReturn<'_>>>,
     check: &Check<'_>,
 ) -> Result<(), InvalidMessage> {
     let Some(options) = returned else { return Ok(()) };
     options.check(check)?;
-    let (mut partial, mut all) = (0_usize, 0_usize);
-    for option in options {
-        partial += usize::from(matches!(option, SearchReturn::Partial(_)));
-        all += usize::from(option == SearchReturn::All);
-    }
-    if partial > 0 && partial + all > 1 {
-        return Err(InvalidMessage::new("PARTIAL together with ALL or another PARTIAL", 0));
-    }
-    Ok(())
+    fault(options).map_or(Ok(()), |fault| Err(InvalidMessage::new(fault, 0)))
 }
 
 /// Writes ` RETURN (...)`, if there are options.
@@ -147,13 +152,37 @@ pub(super) fn encode<S: Sink>(
     out: &mut Encoder<'_, S>,
 ) -> Result<(), PeerIncompatible> {
     let Some(options) = returned else { return Ok(()) };
+    if let Some(fault) = fault(options) {
+        return Err(PeerIncompatible::Inexpressible(fault));
+    }
     out.raw(b" RETURN ");
     options.encode(out)
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::Parser;
+    use super::*;
+    use crate::{Literals, Parser, PartialRange, Search, SearchKey};
+
+    #[test]
+    fn what_excludes_each_other_is_not_written_either() {
+        let window = SearchReturn::Partial(PartialRange::new("1:2").unwrap());
+        let macros = [FetchAttribute::Fast];
+        let update = SearchReturn::Update(List::of(&macros));
+        for (options, good) in [
+            (&[window, SearchReturn::Count][..], true),
+            (&[window, SearchReturn::All], false),
+            (&[window, window], false),
+            (&[update], false),
+        ] {
+            let keys = [SearchKey::All];
+            let search = Search::new(crate::Numbering::Uid, List::of(&keys));
+            let search = Search { returned: Some(List::of(options)), ..search };
+            let mut out = Vec::new();
+            let written = search.encode(&mut Encoder::new(&mut out, Literals::NonSync));
+            assert_eq!(written.is_ok(), good, "{options:?}");
+        }
+    }
 
     #[test]
     fn return_options_exclude_each_other_where_the_rfcs_say_so() {
