@@ -91,3 +91,28 @@ async fn every_search_key_finds_what_it_should() {
     imap.check("SEARCH CHARSET KOI8-R ALL", &[], "NO [BADCHARSET]").await;
     imap.check("SEARCH CHARSET us-ascii ALL", &["* SEARCH 1 2 3"], "OK").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_offered_is_refused_and_never_answered_by_less() {
+    let solo = Solo::start().await;
+    let mut imap = solo.user("alice").await;
+    imap.append("INBOX", &message("first")).await;
+    imap.ok("SELECT INBOX").await;
+    for command in [
+        "SEARCH RETURN (COUNT) ALL",
+        "SEARCH $",
+        "UID SEARCH NOT (OR SEEN UID $)",
+        "FETCH $ FLAGS",
+        "STORE $ FLAGS (\\Seen)",
+        "COPY $ INBOX",
+        "SEARCH YOUNGER 60",
+        "SEARCH OR SEEN FUZZY SUBJECT first",
+        "SORT (DATE) UTF-8 ALL",
+        "UID THREAD REFERENCES UTF-8 ALL",
+        "ESEARCH IN (personal) ALL",
+        "CANCELUPDATE \"x\"",
+    ] {
+        imap.check(command, &[], "BAD").await;
+    }
+    imap.check("SEARCH ALL", &["* SEARCH 1"], "OK").await;
+}

@@ -4,7 +4,7 @@ use crate::backend_support;
 use crate::murder_support::{Imap, Murder};
 
 /// Everything that a client does with mailboxes of one server.
-const COMMANDS: [&str; 58] = [
+const COMMANDS: [&str; 61] = [
     "CAPABILITY",
     "NAMESPACE",
     "LIST \"\" \"\"",
@@ -48,6 +48,9 @@ const COMMANDS: [&str; 58] = [
     "SEARCH ALL",
     "UID SEARCH SUBJECT y",
     "SEARCH CHARSET KOI8-R TEXT a",
+    "SEARCH RETURN (COUNT) ALL",
+    "FETCH $ FLAGS",
+    "SORT (DATE) UTF-8 ALL",
     "STORE 2 +FLAGS (\\Flagged)",
     "UID STORE 1 -FLAGS.SILENT (\\Seen)",
     "COPY 1:2 Work/2026",
