@@ -134,7 +134,7 @@ pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuo
 pub use response::Response;
 pub use search::{
     Esearch, Multisearch, Search, SearchKey, SearchResult, SearchReturn, SearchSource, Sort, Thread,
-    ThreadQuery,
+    ThreadQuery, Threads,
 };
 pub use sequence::{NumberList, SequenceNumber, SequenceRange, SequenceSet};
 pub use status::{MailboxStatus, StatusItem, StatusQuery, StatusValue};

@@ -13,7 +13,7 @@ use crate::command::{TaggedCommand, Verb};
 use crate::fetch::FetchItem;
 use crate::quirks::Check;
 use crate::response::{Response, Shape, is_fetch};
-use crate::search::SearchResult;
+use crate::search::{SearchResult, Threads};
 use crate::sequence::NumberList;
 use crate::tag::Tag;
 use crate::tape::{Cursor, Item};
@@ -323,6 +323,12 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
             scanner.opaque_text(end)?;
             NumberList::check(Span { start, len: end - start }.of(frame), start)?;
             scanner.elements(Until::EndOfFrame)?;
+            Ok(Scanned::Other)
+        }
+        Shape::Threads => {
+            let start = scanner.at;
+            scanner.opaque_text(frame.len())?;
+            Threads::check(frame.get(start..).unwrap_or_default(), start, scanner.limits)?;
             Ok(Scanned::Other)
         }
         Shape::Elements => {

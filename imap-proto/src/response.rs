@@ -14,7 +14,7 @@ use crate::list::ListedMailbox;
 use crate::namespace::Namespaces;
 use crate::quirks::Check;
 use crate::quota::{Quota, QuotaRoot};
-use crate::search::{Esearch, SearchResult, Thread};
+use crate::search::{Esearch, SearchResult, Threads};
 use crate::status::MailboxStatus;
 use crate::string::Text;
 use crate::tag::Tag;
@@ -66,7 +66,7 @@ pub enum Response<'a> {
     /// `* SORT` (RFC 5256).
     Sort(SearchResult<'a>),
     /// `* THREAD` (RFC 5256).
-    Thread(List<'a, Thread<'a>>),
+    Thread(Threads<'a>),
     /// `* FLAGS`.
     Flags(List<'a, Flag<'a>>),
     /// `* n EXISTS`.
@@ -116,6 +116,7 @@ pub(crate) enum Shape {
     Status,
     /// Numbers, and perhaps a list behind them.
     Numbers,
+    Threads,
     Elements,
 }
 
@@ -123,6 +124,8 @@ impl Shape {
     pub(crate) fn of_word(word: &[u8]) -> Self {
         if matches!(key(word), SEARCH | SORT) {
             Self::Numbers
+        } else if key(word) == THREAD {
+            Self::Threads
         } else if Condition::of_word(word).is_some() {
             Self::Status
         } else {
@@ -169,7 +172,10 @@ impl<'a> Response<'a> {
             SEARCH => Self::Search(SearchResult::read(cursor)?),
             ESEARCH => Self::Esearch(Esearch::read(cursor)?),
             SORT => Self::Sort(SearchResult::read(cursor)?),
-            THREAD => Self::Thread(cursor.rest()),
+            THREAD => {
+                let text = if cursor.is_empty() { b"" } else { cursor.next()?.text()? };
+                Self::Thread(Threads::unchecked(text))
+            }
             FLAGS => Self::Flags(cursor.spaced()?.list()?),
             NAMESPACE => Self::Namespace(Namespaces::read(cursor)?),
             ID => Self::Id(Id::read(cursor)?),
@@ -209,7 +215,6 @@ impl<'a> Response<'a> {
             Self::List(listed) | Self::Lsub(listed) => listed.check(check),
             Self::MailboxStatus(status) => status.values.check(check),
             Self::Esearch(esearch) => esearch.check(check),
-            Self::Thread(threads) => threads.check(check),
             Self::Flags(flags) => flags.check(check),
             Self::Namespace(namespaces) => namespaces.check(check),
             Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(check)),
@@ -253,7 +258,7 @@ impl Encode for Response<'_> {
             Self::Sort(result) => data(out, b"* SORT", result)?,
             Self::Thread(threads) => {
                 out.raw(if threads.is_empty() { b"* THREAD" } else { b"* THREAD " });
-                threads.encode_bare(out)?;
+                threads.encode(out)?;
             }
             Self::Flags(flags) => data(out, b"* FLAGS ", flags)?,
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),

@@ -5,11 +5,11 @@
 //! | RFC 3501 6.4.4 | [`Search`] | [`SearchResult`] |
 //! | RFC 4731 and RFC 9051 6.4.4 (ESEARCH), 5182, 5267, 6203, 9394 | [`Search`] with [`SearchReturn`] | [`Esearch`] |
 //! | RFC 5256 (SORT), 5957 | [`Sort`] | [`SearchResult`], or [`Esearch`] with RFC 5267 |
-//! | RFC 5256 (THREAD) | [`ThreadQuery`] | [`Thread`] |
+//! | RFC 5256 (THREAD) | [`ThreadQuery`] | [`Threads`] |
 //! | RFC 7377 (MULTISEARCH) | [`Multisearch`] | [`Esearch`] |
 //!
-//! Results stay what they are on the wire: numbers and sets are walked in place and never expanded, threads are a tree
-//! over the tape. [`SearchKey`]s nest as deep as [`Limits::depth_max`](crate::Limits::depth_max).
+//! Results stay what they are on the wire: numbers, sets and threads are one token each, walked in place and never
+//! expanded. [`SearchKey`]s nest as deep as [`Limits::depth_max`](crate::Limits::depth_max).
 //!
 //! ```
 //! use imap_proto::search::SearchData;
@@ -48,7 +48,7 @@ pub use key::SearchKey;
 pub use multi::{Multisearch, SearchSource};
 pub use returned::SearchReturn;
 pub use sort::{Sort, SortCriterion, SortKey, SortOrder};
-pub use thread::{AlgorithmName, Thread, ThreadAlgorithm, ThreadQuery};
+pub use thread::{AlgorithmName, Thread, ThreadAlgorithm, ThreadIter, ThreadQuery, Threads};
 
 /// `SEARCH RETURN (MIN COUNT) FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith"` or `UID SEARCH ...`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

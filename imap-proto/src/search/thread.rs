@@ -1,8 +1,9 @@
 //! THREAD (RFC 5256): the command, and its result as a tree.
 //!
 //! A thread is a run of messages, each the parent of the next, and the threads that branch off the last of them. The tree
-//! is read where it stands. It is no deeper than [`Limits::depth_max`](crate::Limits::depth_max), so that whoever walks
-//! it may recurse; a response that is deeper is malformed.
+//! is one token: it is checked in one pass and read where it stands, each byte once for every level above it. It is no
+//! deeper than [`Limits::depth_max`](crate::Limits::depth_max), so that whoever walks it may recurse; a response that is
+//! deeper is malformed (safety rows P4, P8).
 //!
 //! ```
 //! use imap_proto::{Command, Parser, Response, Thread};
@@ -24,17 +25,18 @@
 //! ```
 
 use std::fmt;
-use std::num::NonZeroU32;
 
 use mail_wire::{Escaped, InvalidMessage, PeerIncompatible};
 
+use crate::Limits;
 use crate::chars::{self, key, keys};
 use crate::command::Numbering;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::quirks::Check;
 use crate::search::{SearchKey, encode_keys};
+use crate::sequence::NumberList;
 use crate::string::IString;
-use crate::tape::{Cursor, Item, List};
+use crate::tape::{Cursor, List};
 
 /// `THREAD REFERENCES UTF-8 SINCE 5-MAR-2000` or `UID THREAD ...`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +117,159 @@ impl fmt::Debug for AlgorithmName<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thread<'a> {
     /// The messages. None if the parent of the branches was not found or is gone.
-    pub members: List<'a, NonZeroU32>,
+    pub members: NumberList<'a>,
     /// None, or at least two.
-    pub branches: List<'a, Thread<'a>>,
+    pub branches: Threads<'a>,
+}
+
+/// Threads side by side, of either origin: text that was checked, or the owner's.
+#[derive(Clone, Copy)]
+pub struct Threads<'a>(Source<'a>);
+
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Wire(&'a [u8]),
+    Slice(&'a [Thread<'a>]),
+}
+
+impl<'a> Threads<'a> {
+    /// These threads.
+    #[must_use]
+    pub const fn of(threads: &'a [Thread<'a>]) -> Self {
+        Self(Source::Slice(threads))
+    }
+
+    /// The threads in order.
+    #[must_use]
+    pub fn iter(&self) -> ThreadIter<'a> {
+        ThreadIter(self.0)
+    }
+
+    /// True without threads.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    pub(crate) fn unchecked(wire: &'a [u8]) -> Self {
+        Self(Source::Wire(wire))
+    }
+
+    /// Checks text at `offset` of a frame. Spaces may stand between any two elements.
+    pub(crate) fn check(wire: &[u8], offset: usize, limits: &Limits) -> Result<(), InvalidMessage> {
+        let depth_max = limits.depth_max.min(Limits::DEPTH_CEILING);
+        let mut depth = 0_usize;
+        // One bit a level: a branch was there, so that no message may follow.
+        let mut branched = 0_u128;
+        let mut opened = false;
+        let mut rest = wire;
+        while let Some((&byte, more)) = rest.split_first() {
+            let fail = |what| Err(InvalidMessage::new(what, offset + wire.len() - rest.len()));
+            match byte {
+                b' ' => {}
+                b'(' if depth == depth_max => return fail("nested too deep"),
+                b'(' => {
+                    branched |= 1 << depth;
+                    depth += 1;
+                    branched &= !(1 << depth);
+                    opened = true;
+                }
+                b')' if depth == 0 || opened => return fail("no thread to end"),
+                b')' => depth -= 1,
+                b'1'..=b'9' if depth > 0 && branched & (1 << depth) == 0 => {
+                    let (digits, after) = rest.split_at(run_of_digits(rest));
+                    if chars::number::<u32>(digits).is_none() || !matches!(after, [b' ' | b'(' | b')', ..]) {
+                        return fail("malformed number");
+                    }
+                    (opened, rest) = (false, after);
+                    continue;
+                }
+                _ => return fail("expected a thread"),
+            }
+            rest = more;
+        }
+        if depth > 0 {
+            Err(InvalidMessage::new("thread without its end", offset + wire.len()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn run_of_digits(bytes: &[u8]) -> usize {
+    bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len())
+}
+
+impl Default for Threads<'_> {
+    fn default() -> Self {
+        Self::of(&[])
+    }
+}
+
+impl PartialEq for Threads<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Threads<'_> {}
+
+impl fmt::Debug for Threads<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl<'a> IntoIterator for Threads<'a> {
+    type Item = Thread<'a>;
+    type IntoIter = ThreadIter<'a>;
+
+    fn into_iter(self) -> ThreadIter<'a> {
+        self.iter()
+    }
+}
+
+/// The threads of [`Threads`].
+#[derive(Clone)]
+pub struct ThreadIter<'a>(Source<'a>);
+
+impl<'a> Iterator for ThreadIter<'a> {
+    type Item = Thread<'a>;
+
+    fn next(&mut self) -> Option<Thread<'a>> {
+        match &mut self.0 {
+            Source::Slice(threads) => {
+                let (first, rest) = threads.split_first()?;
+                *threads = rest;
+                Some(*first)
+            }
+            Source::Wire(wire) => {
+                let inside = wire.trim_ascii_start().strip_prefix(b"(")?;
+                let (inside, rest) = inside.split_at_checked(end_of_thread(inside)?)?;
+                *wire = rest.get(1..)?;
+                let (members, branches) =
+                    inside.split_at(memchr::memchr(b'(', inside).unwrap_or(inside.len()));
+                let members = NumberList::unchecked(members);
+                Some(Thread { members, branches: Threads::unchecked(branches) })
+            }
+        }
+    }
+}
+
+/// Where the thread ends whose inside begins here.
+fn end_of_thread(inside: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    memchr::memchr2_iter(b'(', b')', inside).find(|&at| match inside.get(at) {
+        Some(b'(') => {
+            depth += 1;
+            false
+        }
+        _ if depth == 0 => true,
+        _ => {
+            depth -= 1;
+            false
+        }
+    })
 }
 
 impl<'a> ThreadQuery<'a> {
@@ -129,34 +281,6 @@ impl<'a> ThreadQuery<'a> {
 
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         self.keys.check_some(check)
-    }
-}
-
-impl<'a> Item<'a> for Thread<'a> {
-    const SPACED: bool = false;
-
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let mut inside = cursor.next()?.inside()?;
-        let all = inside;
-        while inside.word_if(|_| true).is_some() {}
-        Ok(Self { members: all.up_to(&inside).rest(), branches: inside.rest() })
-    }
-
-    /// As deep as the lists that hold it: the tokeniser has bounded that.
-    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        if self.members.is_empty() && self.branches.is_empty() {
-            return Err(InvalidMessage::new("empty thread", 0));
-        }
-        self.members.check(check)?;
-        self.branches.check(check)
-    }
-}
-
-/// A message of a thread.
-impl<'a> Item<'a> for NonZeroU32 {
-    fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let node = cursor.next()?;
-        node.number().ok().and_then(Self::new).map_or_else(|| node.fail("expected a message number"), Ok)
     }
 }
 
@@ -177,27 +301,32 @@ impl Encode for Thread<'_> {
             return Err(PeerIncompatible::Inexpressible("thread with one branch, or of nothing"));
         }
         out.raw(b"(");
-        self.members.encode_bare(out)?;
+        for (at, message) in self.members.iter().enumerate() {
+            if at > 0 {
+                out.raw(b" ");
+            }
+            out.number(u64::from(message));
+        }
         if branches > 0 && !self.members.is_empty() {
             out.raw(b" ");
         }
-        self.branches.encode_bare(out)?;
+        self.branches.encode(out)?;
         out.raw(b")");
         Ok(())
     }
 }
 
-impl Encode for NonZeroU32 {
+impl Encode for Threads<'_> {
+    /// One behind the other.
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        out.number(u64::from(self.get()));
-        Ok(())
+        self.iter().try_for_each(|thread| thread.encode(out))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, Literals, Parser, Response};
+    use crate::{Literals, Parser, Response};
 
     #[test]
     fn a_query_has_algorithm_charset_and_keys() {
@@ -239,6 +368,12 @@ mod tests {
             "* THREAD (1 (2)(3) 4)",
             "* THREAD (1 \"2\")",
             "* THREAD (1)(4294967296)",
+            "* THREAD (1)(02)",
+            "* THREAD (1) 2",
+            "* THREAD (1))",
+            "* THREAD (1(2)(3)4)",
+            "* THREAD (1,2)",
+            "* THREAD ((1)())",
         ] {
             let mut parser = Parser::new();
             let response = parser.response(frame.as_bytes()).unwrap();
@@ -247,12 +382,37 @@ mod tests {
     }
 
     #[test]
+    fn spaces_may_stand_between_threads() {
+        let mut parser = Parser::new();
+        let Response::Thread(spaced) = parser.response(b"* THREAD  (1  2 ) ( 3 (4) (5)(6 7 ) ) ").unwrap()
+        else {
+            panic!()
+        };
+        let mut other = Parser::new();
+        let Response::Thread(plain) = other.response(b"* THREAD (1 2)(3(4)(5)(6 7))").unwrap() else {
+            panic!()
+        };
+        assert_eq!(spaced, plain);
+        assert_eq!(plain.iter().nth(1).unwrap().branches.iter().count(), 3);
+    }
+
+    #[test]
+    fn p4_no_configuration_takes_a_tree_deeper_than_the_ceiling() {
+        let limits = Limits { depth_max: usize::MAX, ..Limits::default() };
+        for (depth, good) in [(Limits::DEPTH_CEILING, true), (Limits::DEPTH_CEILING + 1, false)] {
+            let tree = format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+            assert_eq!(Threads::check(tree.as_bytes(), 0, &limits).is_ok(), good);
+        }
+    }
+
+    #[test]
     fn a_thread_that_is_none_is_not_written() {
-        let number = [NonZeroU32::MIN];
-        let leaf = Thread { members: List::of(&number), branches: List::default() };
+        let number = [1];
+        let leaf = Thread { members: NumberList::of(&number).unwrap(), branches: Threads::default() };
         let (one, two) = ([leaf], [leaf, leaf]);
-        let written = |members: &[NonZeroU32], branches: &[Thread<'_>]| {
-            let thread = Thread { members: List::of(members), branches: List::of(branches) };
+        let written = |members: &[u32], branches: &[Thread<'_>]| {
+            let thread =
+                Thread { members: NumberList::of(members).unwrap(), branches: Threads::of(branches) };
             let mut out = Vec::new();
             thread.encode(&mut Encoder::new(&mut out, Literals::Server)).ok().map(|()| out)
         };

@@ -7,7 +7,7 @@ use imap_proto::search::{
 use imap_proto::{
     Command, Direction, Esearch, FetchAttribute, Flag, GmailLabel, IString, List, ModSeq, Multisearch,
     NumberList, ObjectId, One, PartialRange, Response, Search, SearchKey, SearchResult, SearchReturn,
-    SearchSource, Sort, Thread, ThreadQuery,
+    SearchSource, Sort, Thread, ThreadQuery, Threads,
 };
 
 use super::{Gen, leak};
@@ -52,7 +52,7 @@ impl Gen<'_> {
         match self.below(6) {
             0 => Response::Search(self.result()),
             1 => Response::Sort(self.result()),
-            2 => Response::Thread(List::of(self.many(3, |g| g.thread(4)))),
+            2 => Response::Thread(Threads::of(self.many(3, |g| g.thread(4)))),
             _ => Response::Esearch(Esearch {
                 tag: self.option(Self::tag),
                 mailbox: self.option(|g| SearchedMailbox { name: g.mailbox(), uid_validity: g.non_zero() }),
@@ -146,9 +146,9 @@ impl Gen<'_> {
         if depth > 0 && self.coin() {
             branches = leak([self.thread(depth - 1), self.thread(depth - 1)]);
         }
-        let members =
-            if branches.is_empty() { self.some(3, Self::non_zero) } else { self.many(3, Self::non_zero) };
-        Thread { members: List::of(members), branches: List::of(branches) }
+        let number = |g: &mut Self| g.u32().max(1);
+        let members = if branches.is_empty() { self.some(3, number) } else { self.many(3, number) };
+        Thread { members: NumberList::of(members).unwrap(), branches: Threads::of(branches) }
     }
 
     fn search_data(&mut self) -> SearchData<'static> {

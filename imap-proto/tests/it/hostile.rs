@@ -47,7 +47,10 @@ proptest! {
 
     #[test]
     fn p12_random_bytes_are_read_or_refused(
-        head in prop::sample::select(vec!["", "* ", "a ", "+ ", "* 1 FETCH (", "a SEARCH ", "a FETCH 1 ", "* OK ["]),
+        head in prop::sample::select(vec![
+            "", "* ", "a ", "+ ", "* 1 FETCH (", "a SEARCH ", "a FETCH 1 ", "* OK [", "* ESEARCH (TAG a) ",
+            "* THREAD ", "* SORT 1 ", "a ESEARCH IN (", "a SORT (DATE) UTF-8 ",
+        ]),
         tail in vec(prop::sample::select(b"()\"\\ {}[]<>123+*%:,.&~-abNIL\r\n\0\xff".to_vec()), 0..60),
     ) {
         digest(&[head.as_bytes(), &tail].concat());
@@ -143,6 +146,7 @@ fn p8_numbers_take_one_token_however_many() {
     for frame in [
         format!("* SEARCH{numbers} (MODSEQ 7)"),
         format!("* SORT{numbers}"),
+        format!("* THREAD {}", "(1 (2)(3 4))".repeat(5_000)),
         format!("* ESEARCH (TAG \"a\") UID ALL {set}"),
     ] {
         let response = parser.response(frame.as_bytes()).unwrap();
