@@ -1,6 +1,7 @@
 //! What is written is read back as it was, and is one frame to whoever frames it.
 
 use imap_proto::{Encode, Literals, Parser};
+use mail_wire::testing::every_split;
 use mail_wire::{Announced, FrameLimits, Input, Keep, LiteralForm, LiteralFramer, LiteralMode, Part};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,20 +12,22 @@ use crate::support::{encoded, encoded_frame, shown};
 const CASES: u32 = 3_000;
 const CLIENT_FORMS: [Literals; 3] = [Literals::Sync, Literals::NonSyncSmall, Literals::NonSync];
 
-/// The frames in `wire`, each kept whole.
-fn frames(wire: &[u8], mode: LiteralMode) -> Vec<Vec<u8>> {
+/// The frames in what comes in these pieces, each kept whole.
+fn frames(pieces: &[&[u8]], mode: LiteralMode) -> Vec<Vec<u8>> {
     let mut input = Input::new();
-    input.buffer().extend_from_slice(wire);
     let mut framer = LiteralFramer::new(FrameLimits::default());
     let mut frames = Vec::new();
-    while let Some(part) = framer.poll(&mut input, mode).unwrap() {
-        match part {
-            Part::Offer(_) => framer.keep(Keep::Collect).unwrap(),
-            Part::Whole(frame) => frames.push(frame.to_vec()),
-            other => panic!("{other:?}"),
+    for piece in pieces {
+        input.buffer().extend_from_slice(piece);
+        while let Some(part) = framer.poll(&mut input, mode).unwrap() {
+            match part {
+                Part::Offer(_) => framer.keep(Keep::Collect).unwrap(),
+                Part::Whole(frame) => frames.push(frame.to_vec()),
+                other => panic!("{other:?}"),
+            }
         }
     }
-    assert!(input.is_empty() && framer.is_between_frames(), "bytes left of {}", shown(wire));
+    assert!(input.is_empty() && framer.is_between_frames(), "bytes left of {}", shown(&pieces.concat()));
     frames
 }
 
@@ -50,7 +53,7 @@ proptest! {
             let wire = encoded(&command, literals);
             let twice = [wire.clone(), wire.clone()].concat();
             let frame = wire[..wire.len() - 2].to_vec();
-            prop_assert_eq!(frames(&twice, LiteralMode::Command), vec![frame.clone(), frame]);
+            prop_assert_eq!(frames(&[&twice], LiteralMode::Command), vec![frame.clone(), frame]);
         }
     }
 
@@ -69,7 +72,7 @@ proptest! {
         let wire = encoded(&Gen::new(&pool).response(), Literals::Server);
         let twice = [wire.clone(), wire.clone()].concat();
         let frame = wire[..wire.len() - 2].to_vec();
-        prop_assert_eq!(frames(&twice, LiteralMode::Response), vec![frame.clone(), frame]);
+        prop_assert_eq!(frames(&[&twice], LiteralMode::Response), vec![frame.clone(), frame]);
     }
 
     #[test]
@@ -82,6 +85,15 @@ proptest! {
         let command = Gen::new(&pool).command();
         let frame = encoded_frame(&command, Literals::NonSync);
         prop_assert_eq!(encoded_frame(&parser.command(&frame).unwrap(), Literals::NonSync), frame);
+    }
+}
+
+#[test]
+fn every_example_line_is_one_frame_at_every_split() {
+    for line in crate::support::corpus() {
+        let mode = if line.from_client { LiteralMode::Command } else { LiteralMode::Response };
+        let wire = [&line.frame[..], b"\r\n"].concat();
+        assert_eq!(every_split(&wire, |pieces| frames(pieces, mode)), [line.frame]);
     }
 }
 
