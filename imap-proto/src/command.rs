@@ -17,14 +17,16 @@ use crate::login::{Authenticate, Login};
 use crate::mailbox::MailboxName;
 use crate::quirks::Check;
 use crate::quota::SetQuota;
+use crate::replace::Replace;
 use crate::search::{Multisearch, Search, Sort, ThreadQuery};
 use crate::sequence::SequenceSet;
 use crate::status::StatusQuery;
 use crate::store::Store;
 use crate::string::IString;
 use crate::tag::Tag;
-use crate::tape::{Cursor, List};
+use crate::tape::{Cursor, Item, List};
 use crate::token::{Kind, Span};
+use crate::urlauth::{ResetKey, UrlQuery, UrlRump};
 
 /// How messages are numbered in a command and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,6 +104,14 @@ pub enum Command<'a> {
     Status(StatusQuery<'a>),
     /// `APPEND`.
     Append(Append<'a>),
+    /// `REPLACE`, `UID REPLACE` (RFC 8508).
+    Replace(Replace<'a>),
+    /// `GENURLAUTH` (RFC 4467).
+    GenUrlAuth(List<'a, UrlRump<'a>>),
+    /// `RESETKEY` (RFC 4467).
+    ResetKey(ResetKey<'a>),
+    /// `URLFETCH` (RFC 4467, RFC 5524).
+    UrlFetch(List<'a, UrlQuery<'a>>),
     /// `NAMESPACE` (RFC 2342).
     Namespace,
     /// `IDLE` (RFC 2177).
@@ -228,6 +238,10 @@ verbs! {
     Lsub LSUB = "LSUB",
     Status STATUS = "STATUS",
     Append APPEND = "APPEND",
+    Replace REPLACE = "REPLACE",
+    GenUrlAuth GENURLAUTH = "GENURLAUTH",
+    ResetKey RESETKEY = "RESETKEY",
+    UrlFetch URLFETCH = "URLFETCH",
     Namespace NAMESPACE = "NAMESPACE",
     Idle IDLE = "IDLE",
     Check CHECK = "CHECK",
@@ -270,6 +284,12 @@ impl Verb {
         Some((Self::of_word(first)?, Numbering::Sequence))
     }
 
+    /// True for the verbs that bring a message.
+    #[must_use]
+    pub fn carries_message(self) -> bool {
+        matches!(self, Self::Append | Self::Replace)
+    }
+
     /// True for the verbs that may stand behind `UID`.
     #[must_use]
     pub fn takes_uid(self) -> bool {
@@ -283,6 +303,7 @@ impl Verb {
                 | Self::Sort
                 | Self::Thread
                 | Self::Expunge
+                | Self::Replace
         )
     }
 }
@@ -343,6 +364,10 @@ impl<'a> Command<'a> {
             Verb::Lsub => Self::Lsub(ListQuery::read_plain(cursor)?),
             Verb::Status => Self::Status(StatusQuery::read(cursor)?),
             Verb::Append => Self::Append(Append::read(cursor)?),
+            Verb::Replace => Self::Replace(Replace::read(numbering, cursor)?),
+            Verb::GenUrlAuth => Self::GenUrlAuth(cursor.spaced_rest()?),
+            Verb::ResetKey => Self::ResetKey(ResetKey::read(cursor)?),
+            Verb::UrlFetch => Self::UrlFetch(cursor.spaced_rest()?),
             Verb::Namespace => Self::Namespace,
             Verb::Idle => Self::Idle,
             Verb::Check => Self::Check,
@@ -380,6 +405,10 @@ impl<'a> Command<'a> {
             Self::List(query) => query.check(check),
             Self::Status(query) => query.items.check_some(check),
             Self::Append(append) => append.check(check),
+            Self::Replace(replace) => replace.check(check),
+            Self::GenUrlAuth(urls) => urls.check_some(check),
+            Self::ResetKey(reset) => reset.check(check),
+            Self::UrlFetch(urls) => urls.check_some(check),
             Self::UidExpunge(set) => set.check(check, 0),
             Self::Search(search) => search.check(check),
             Self::Esearch(search) => search.check(check),
@@ -417,6 +446,10 @@ impl<'a> Command<'a> {
             Self::Lsub(_) => Verb::Lsub,
             Self::Status(_) => Verb::Status,
             Self::Append(_) => Verb::Append,
+            Self::Replace(_) => Verb::Replace,
+            Self::GenUrlAuth(_) => Verb::GenUrlAuth,
+            Self::ResetKey(_) => Verb::ResetKey,
+            Self::UrlFetch(_) => Verb::UrlFetch,
             Self::Namespace => Verb::Namespace,
             Self::Idle => Verb::Idle,
             Self::Check => Verb::Check,
@@ -453,6 +486,7 @@ impl<'a> Command<'a> {
             Self::Thread(query) => Some(query.numbering),
             Self::Fetch(fetch) => Some(fetch.numbering),
             Self::Store(store) => Some(store.numbering),
+            Self::Replace(replace) => Some(replace.numbering),
             Self::Copy(copying) | Self::Move(copying) => Some(copying.numbering),
             Self::Expunge => Some(Numbering::Sequence),
             Self::UidExpunge(_) => Some(Numbering::Uid),
@@ -485,13 +519,7 @@ impl Encode for Command<'_> {
         match self {
             Self::Authenticate(args) => args.encode(out),
             Self::Login(args) => args.encode(out),
-            Self::Enable(capabilities) => {
-                if capabilities.is_empty() {
-                    return Err(PeerIncompatible::Inexpressible("ENABLE of nothing"));
-                }
-                out.raw(b" ");
-                capabilities.encode_bare(out)
-            }
+            Self::Enable(capabilities) => some(out, capabilities),
             Self::Id(args) => args.encode(out),
             Self::Select(mailbox)
             | Self::Examine(mailbox)
@@ -518,6 +546,10 @@ impl Encode for Command<'_> {
             Self::Lsub(args) => args.encode(out),
             Self::Status(args) => args.encode(out),
             Self::Append(args) => args.encode(out),
+            Self::Replace(args) => args.encode(out),
+            Self::GenUrlAuth(urls) => some(out, urls),
+            Self::ResetKey(args) => args.encode(out),
+            Self::UrlFetch(urls) => some(out, urls),
             Self::UidExpunge(set) => {
                 out.raw(b" ");
                 set.encode(out)
@@ -556,4 +588,16 @@ impl Encode for Command<'_> {
             | Self::Unknown(_) => Ok(()),
         }
     }
+}
+
+/// Arguments of which there must be one.
+fn some<'a, S: Sink, T: Item<'a> + Encode>(
+    out: &mut Encoder<'_, S>,
+    arguments: &List<'a, T>,
+) -> Result<(), PeerIncompatible> {
+    if arguments.is_empty() {
+        return Err(PeerIncompatible::Inexpressible("command without its arguments"));
+    }
+    out.raw(b" ");
+    arguments.encode_bare(out)
 }

@@ -69,7 +69,7 @@ pub enum Literals {
 const NON_SYNC_SMALL_BYTES_MAX: u64 = 4096;
 
 /// Strings above this leave as literals though they could be quoted: receivers cap lines, not literals.
-const QUOTED_BYTES_MAX: usize = 1024;
+pub(crate) const QUOTED_BYTES_MAX: usize = 1024;
 
 /// A value that can be written.
 ///

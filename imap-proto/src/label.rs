@@ -72,3 +72,20 @@ impl Encode for GmailLabel<'_> {
         out.astring(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{FetchItem, Parser, Response};
+
+    #[test]
+    fn labels_are_the_same_in_quotes_and_without() {
+        let frame = br#"* 1 FETCH (X-GM-LABELS (\Inbox "\\Sent" Important "Muy Importante" {2}"#;
+        let frame = [frame, &b"\r\nab))"[..]].concat();
+        let mut parser = Parser::new();
+        let Response::Fetch { items, .. } = parser.response(&frame).unwrap() else { panic!() };
+        let Some(FetchItem::GmailLabels(labels)) = items.iter().next() else { panic!("{items:?}") };
+        let names: Vec<_> = labels.iter().map(|label| label.to_utf8().unwrap()).collect();
+        assert_eq!(names, ["\\Inbox", "\\Sent", "Important", "Muy Importante", "ab"]);
+        assert!(labels.iter().map(|label| label.is_system()).eq([true, true, false, false, false]));
+    }
+}

@@ -68,6 +68,7 @@
 pub mod acl;
 pub mod append;
 pub mod capability;
+pub mod catenate;
 mod chars;
 pub mod client;
 pub mod code;
@@ -90,6 +91,7 @@ pub mod parser;
 pub mod partial;
 mod quirks;
 pub mod quota;
+pub mod replace;
 pub mod response;
 pub mod search;
 mod segments;
@@ -101,20 +103,24 @@ pub mod string;
 mod tag;
 pub mod tape;
 pub mod token;
+pub mod url;
+pub mod urlauth;
 mod utf7;
+pub mod vanished;
 
 pub use acl::{Acl, AclEntry, AclSubject, ListRights, MyRights, Rights, RightsAction, SetAcl};
-pub use append::Append;
+pub use append::{Append, NewContent, NewMessage};
 pub use capability::{Capability, CapabilityName};
-pub use code::{Code, Condition, ErrorCode, Status};
+pub use catenate::CatenatePart;
+pub use code::{Code, Condition, ErrorCode, MetadataCode, Progress, Referral, Status, UrlKey};
 pub use command::{Command, Numbering, TaggedCommand, UnknownCommand, Verb};
 pub use copy::Copying;
 pub use date::{Date, DateTime};
 pub use encode::{Encode, Encoder, Literals, Sink};
 pub use fetch::{
     Address, BodyPart, CommonExtension, Disposition, Envelope, Fetch, FetchAttribute, FetchItem,
-    MultiExtension, MultiPart, Parameter, PartKind, PartPath, Partial, Peek, Section, SectionText,
-    SingleExtension, SinglePart,
+    FetchModifier, MultiExtension, MultiPart, Parameter, PartKind, PartPath, Partial, Peek, PreviewDelay,
+    Section, SectionText, SingleExtension, SinglePart,
 };
 pub use flag::{Flag, SettableFlag};
 pub use id::{Id, IdField};
@@ -131,6 +137,7 @@ pub use parser::{Parsed, Parser, kind};
 pub use partial::{Direction, PartialRange};
 pub use quirks::Check;
 pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuota};
+pub use replace::Replace;
 pub use response::Response;
 pub use search::{
     Esearch, Multisearch, Search, SearchKey, SearchResult, SearchReturn, SearchSource, Sort, Thread,
@@ -138,8 +145,14 @@ pub use search::{
 };
 pub use sequence::{NumberList, SequenceNumber, SequenceRange, SequenceSet};
 pub use status::{MailboxStatus, StatusItem, StatusQuery, StatusValue};
-pub use store::{Store, StoreAction, StoreAnswer};
+pub use store::{Store, StoreAction, StoreAnswer, StoreData};
 pub use string::{Data, IString, Password, Text};
 pub use tag::Tag;
 pub use tape::{Item, List, One};
 pub use token::{Hole, Span};
+pub use url::{
+    Access, Component, Expire, ImapUrl, UrlAuth, UrlBase, UrlHost, UrlMechanism, UrlMessage, UrlPartial,
+    UrlServer, UrlUser, Verifier,
+};
+pub use urlauth::{ResetKey, UrlContent, UrlFound, UrlItem, UrlPart, UrlQuery, UrlRump, UrlText};
+pub use vanished::{Gone, Vanished};

@@ -81,7 +81,7 @@ impl<'a> Authenticate<'a> {
     }
 }
 
-fn is_base64(word: &[u8]) -> bool {
+pub(crate) fn is_base64(word: &[u8]) -> bool {
     word.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
 }
 

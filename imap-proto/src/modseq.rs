@@ -38,6 +38,14 @@ impl ModSeq {
             None => node.fail("mod-sequence above 63 bits"),
         }
     }
+
+    /// `mod-sequence-value`: not 0.
+    pub(crate) fn of_change(node: &Node<'_>) -> Result<Self, InvalidMessage> {
+        match Self::of_node(node)? {
+            Self(0) => node.fail("mod-sequence 0"),
+            modseq => Ok(modseq),
+        }
+    }
 }
 
 impl Encode for ModSeq {

@@ -5,7 +5,7 @@ use std::fmt;
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::encode::{Encode, Encoder, Sink};
-use crate::tape::Node;
+use crate::tape::{Cursor, Node};
 
 /// `objectid`: 1 to 255 letters, digits, `_` and `-`, compared with regard to case.
 ///
@@ -44,6 +44,14 @@ impl<'a> ObjectId<'a> {
 
     pub(crate) fn of_node(node: &Node<'a>) -> Result<Self, InvalidMessage> {
         Self::of_bytes(node.word()?).map_or_else(|| node.fail("expected an object identifier"), Ok)
+    }
+
+    /// The identifier that a list in parentheses holds.
+    pub(crate) fn of_list(node: &Node<'a>) -> Result<Self, InvalidMessage> {
+        let mut inside: Cursor<'a> = node.inside()?;
+        let id = Self::of_node(&inside.next()?)?;
+        inside.end()?;
+        Ok(id)
     }
 }
 

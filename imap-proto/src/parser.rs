@@ -16,7 +16,7 @@ use crate::response::{Response, Shape, is_fetch};
 use crate::search::{SearchResult, Threads};
 use crate::sequence::NumberList;
 use crate::tag::Tag;
-use crate::tape::{Cursor, Item};
+use crate::tape::{Cursor, Item, STREAMED_ARGUMENT};
 use crate::token::{Extent, Hole, Kind, Manner, Scanner, Span, Token, Until};
 
 /// Parses frames, one at a time, over a tape that it keeps: no allocation once the tape has grown.
@@ -70,7 +70,11 @@ impl Parser {
         frame: &'a [u8],
         holes: &[Hole],
     ) -> Result<TaggedCommand<'a>, InvalidMessage> {
-        self.scan_command(frame, holes)?;
+        self.scan_command(frame, holes, Extent::Whole)?;
+        self.read_command(frame)
+    }
+
+    fn read_command<'a>(&'a self, frame: &'a [u8]) -> Result<TaggedCommand<'a>, InvalidMessage> {
         let mut cursor = Cursor::new(frame, &self.tape);
         let tagged = TaggedCommand::read(&mut cursor)?;
         cursor.end()?;
@@ -138,6 +142,44 @@ impl Parser {
         Ok(self.keep(frame, holes))
     }
 
+    /// The command that a frame begins, seen from a literal that is on offer: `head` ends with the announcement, and the
+    /// last of `holes` is that literal. `None` if it is no message but an argument, such as the name of a mailbox or a
+    /// URL: it is to be collected, and the whole frame will be read with it inside.
+    ///
+    /// Every literal of MULTIAPPEND and CATENATE is told this way, one after the other, so that each can be streamed,
+    /// collected or refused.
+    ///
+    /// ```
+    /// use imap_proto::{Command, Hole, Parser};
+    /// use mail_wire::LiteralId;
+    /// let head = bytes::Bytes::from_static(b"a APPEND Work CATENATE (URL \"/x/;UID=7\" TEXT {310}\r\n");
+    /// let holes = [Hole { at: head.len(), id: LiteralId(1), bytes: 310 }];
+    /// let so_far = Parser::new().parse_command_so_far(head, &holes)?.expect("a message");
+    /// assert!(matches!(so_far.view().command, Command::Append(_)));
+    /// let head = bytes::Bytes::from_static(b"a APPEND {4}\r\n");
+    /// let holes = [Hole { at: head.len(), id: LiteralId(1), bytes: 4 }];
+    /// assert!(Parser::new().parse_command_so_far(head, &holes)?.is_none());
+    /// # Ok::<(), imap_proto::InvalidMessage>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When no literal makes a command of it.
+    pub fn parse_command_so_far(
+        &mut self,
+        head: Bytes,
+        holes: &[Hole],
+    ) -> Result<Option<Parsed<kind::Command>>, InvalidMessage> {
+        if !Verb::of_frame(&head).is_some_and(|(verb, _)| verb.carries_message()) {
+            return Ok(None);
+        }
+        let scanned = self.scan_command(&head, holes, Extent::Head);
+        match scanned.and_then(|()| self.read_command(&head).map(drop)) {
+            Ok(()) => Ok(Some(self.keep(head, holes))),
+            Err(error) if error.what == STREAMED_ARGUMENT => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The response in a frame, as a value that can be kept.
     ///
     /// # Errors
@@ -183,8 +225,8 @@ impl Parser {
         Ok(Scanner { frame, at: 0, tape: &mut self.tape, limits: &self.limits, holes, manner, extent })
     }
 
-    fn scan_command(&mut self, frame: &[u8], holes: &[Hole]) -> Result<(), InvalidMessage> {
-        let mut scanner = self.scanner(frame, holes, Manner::Strict, Extent::Whole)?;
+    fn scan_command(&mut self, frame: &[u8], holes: &[Hole], extent: Extent) -> Result<(), InvalidMessage> {
+        let mut scanner = self.scanner(frame, holes, Manner::Strict, extent)?;
         scanner.word(false)?;
         scanner.space()?;
         let mut word = scanner.word(true)?.of(frame);

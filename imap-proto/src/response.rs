@@ -18,8 +18,10 @@ use crate::search::{Esearch, SearchResult, Threads};
 use crate::status::MailboxStatus;
 use crate::string::Text;
 use crate::tag::Tag;
-use crate::tape::{Cursor, List};
+use crate::tape::{Cursor, Item, List};
 use crate::token::Span;
+use crate::urlauth::{UrlContent, UrlText};
+use crate::vanished::Vanished;
 
 /// A response of a server. One that is malformed is a value, not an error: the connection survives it.
 ///
@@ -82,6 +84,19 @@ pub enum Response<'a> {
         /// What is said of it.
         items: List<'a, FetchItem<'a>>,
     },
+    /// `* n UIDFETCH (...)` (RFC 9586): FETCH by UID, in a session without message numbers.
+    UidFetch {
+        /// The UID.
+        uid: u32,
+        /// What is said of it.
+        items: List<'a, FetchItem<'a>>,
+    },
+    /// `* VANISHED` (RFC 7162).
+    Vanished(Vanished<'a>),
+    /// `* GENURLAUTH` (RFC 4467): the URLs with their tokens.
+    GenUrlAuth(List<'a, UrlText<'a>>),
+    /// `* URLFETCH` (RFC 4467, RFC 5524).
+    UrlFetch(List<'a, UrlContent<'a>>),
     /// `* NAMESPACE` (RFC 2342).
     Namespace(Namespaces<'a>),
     /// `* ID` (RFC 2971).
@@ -107,7 +122,8 @@ keys! {
     SEARCH = "SEARCH", FLAGS = "FLAGS", EXISTS = "EXISTS", RECENT = "RECENT", EXPUNGE = "EXPUNGE",
     FETCH = "FETCH", NAMESPACE = "NAMESPACE", ID = "ID", ACL = "ACL", LISTRIGHTS = "LISTRIGHTS",
     MYRIGHTS = "MYRIGHTS", QUOTA = "QUOTA", QUOTAROOT = "QUOTAROOT", ESEARCH = "ESEARCH", SORT = "SORT",
-    THREAD = "THREAD",
+    THREAD = "THREAD", UIDFETCH = "UIDFETCH", VANISHED = "VANISHED", GENURLAUTH = "GENURLAUTH",
+    URLFETCH = "URLFETCH",
 }
 
 /// What the scanner needs to know of an untagged response before it scans the rest.
@@ -134,9 +150,9 @@ impl Shape {
     }
 }
 
-/// True for a response `* n FETCH`, whose items are checked one by one.
+/// True for the responses `* n FETCH` and `* n UIDFETCH`, whose items are checked one by one.
 pub(crate) fn is_fetch(word: &[u8]) -> bool {
-    key(word) == FETCH
+    matches!(key(word), FETCH | UIDFETCH)
 }
 
 impl<'a> Response<'a> {
@@ -177,6 +193,9 @@ impl<'a> Response<'a> {
                 Self::Thread(Threads::unchecked(text))
             }
             FLAGS => Self::Flags(cursor.spaced()?.list()?),
+            VANISHED => Self::Vanished(Vanished::read(cursor)?),
+            GENURLAUTH => Self::GenUrlAuth(cursor.spaced_rest()?),
+            URLFETCH => Self::UrlFetch(cursor.spaced_rest()?),
             NAMESPACE => Self::Namespace(Namespaces::read(cursor)?),
             ID => Self::Id(Id::read(cursor)?),
             ACL => Self::Acl(Acl::read(cursor)?),
@@ -202,7 +221,8 @@ impl<'a> Response<'a> {
             RECENT => Self::Recent(number),
             EXPUNGE if number > 0 => Self::Expunge(number),
             FETCH if number > 0 => Self::Fetch { message: number, items: cursor.spaced()?.list()? },
-            EXPUNGE | FETCH => return cursor.fail("message number 0"),
+            UIDFETCH if number > 0 => Self::UidFetch { uid: number, items: cursor.spaced()?.list()? },
+            EXPUNGE | FETCH | UIDFETCH => return cursor.fail("message number 0"),
             _ => return Ok(Self::Unknown(whole)),
         };
         cursor.end()?;
@@ -216,6 +236,9 @@ impl<'a> Response<'a> {
             Self::MailboxStatus(status) => status.values.check(check),
             Self::Esearch(esearch) => esearch.check(check),
             Self::Flags(flags) => flags.check(check),
+            Self::Vanished(vanished) => vanished.check(check),
+            Self::GenUrlAuth(urls) => urls.check(check),
+            Self::UrlFetch(urls) => urls.check(check),
             Self::Namespace(namespaces) => namespaces.check(check),
             Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(check)),
             Self::Acl(acl) => acl.entries.check(check),
@@ -263,7 +286,7 @@ impl Encode for Response<'_> {
             Self::Flags(flags) => data(out, b"* FLAGS ", flags)?,
             Self::Exists(number) => numbered(out, *number, b" EXISTS"),
             Self::Recent(number) => numbered(out, *number, b" RECENT"),
-            Self::Expunge(0) | Self::Fetch { message: 0, .. } => {
+            Self::Expunge(0) | Self::Fetch { message: 0, .. } | Self::UidFetch { uid: 0, .. } => {
                 return Err(PeerIncompatible::Inexpressible("message number 0"));
             }
             Self::Expunge(number) => numbered(out, *number, b" EXPUNGE"),
@@ -271,6 +294,13 @@ impl Encode for Response<'_> {
                 numbered(out, *message, b" FETCH ");
                 items.encode(out)?;
             }
+            Self::UidFetch { uid, items } => {
+                numbered(out, *uid, b" UIDFETCH ");
+                items.encode(out)?;
+            }
+            Self::Vanished(vanished) => data(out, b"* VANISHED", vanished)?,
+            Self::GenUrlAuth(urls) => some(out, b"* GENURLAUTH ", urls)?,
+            Self::UrlFetch(urls) => some(out, b"* URLFETCH ", urls)?,
             Self::Namespace(namespaces) => data(out, b"* NAMESPACE", namespaces)?,
             Self::Id(id) => data(out, b"* ID", id)?,
             Self::Acl(acl) => data(out, b"* ACL", acl)?,
@@ -306,6 +336,19 @@ fn words<S: Sink>(
         out.raw(b" ");
     }
     capabilities.encode_bare(out)
+}
+
+/// Items that are not in parentheses, at least one.
+fn some<'a, S: Sink, T: Item<'a> + Encode>(
+    out: &mut Encoder<'_, S>,
+    name: &[u8],
+    items: &List<'a, T>,
+) -> Result<(), PeerIncompatible> {
+    if items.is_empty() {
+        return Err(PeerIncompatible::Inexpressible("list of nothing"));
+    }
+    out.raw(name);
+    items.encode_bare(out)
 }
 
 fn numbered<S: Sink>(out: &mut Encoder<'_, S>, number: u32, name: &[u8]) {

@@ -27,6 +27,16 @@ pub enum SequenceNumber {
     Largest,
 }
 
+impl Encode for SequenceNumber {
+    fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        match self {
+            Self::Number(number) => out.number(u64::from(number.get())),
+            Self::Largest => out.raw(b"*"),
+        }
+        Ok(())
+    }
+}
+
 /// `seq-number` or `seq-range`; both ends alike for a single number. The ends may come in either order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SequenceRange {
@@ -139,6 +149,12 @@ impl<'a> SequenceSet<'a> {
         word.first().is_some_and(|&b| b.is_ascii_digit() || b == b'*') || word == SAVED_RESULT
     }
 
+    /// The one number that a word is.
+    pub(crate) fn number(word: &[u8]) -> Option<SequenceNumber> {
+        let mut rest = word;
+        sequence_number(&mut rest).filter(|_| rest.is_empty())
+    }
+
     /// A set whose text was or will be checked.
     pub(crate) fn unchecked(node: &Node<'a>) -> Result<Self, InvalidMessage> {
         let word = node.word()?;
@@ -235,18 +251,14 @@ impl Encode for SequenceSet<'_> {
             out.raw(wire);
             return Ok(());
         }
-        let end = |out: &mut Encoder<'_, S>, number| match number {
-            SequenceNumber::Number(number) => out.number(u64::from(number.get())),
-            SequenceNumber::Largest => out.raw(b"*"),
-        };
         for (at, range) in self.iter().enumerate() {
             if at > 0 {
                 out.raw(b",");
             }
-            end(out, range.from);
+            range.from.encode(out)?;
             if range.from != range.to {
                 out.raw(b":");
-                end(out, range.to);
+                range.to.encode(out)?;
             }
         }
         Ok(())

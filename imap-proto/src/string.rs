@@ -224,6 +224,27 @@ impl<'a> Data<'a> {
     }
 }
 
+impl Data<'_> {
+    /// As [`encode`](Encode::encode), in the form `~{n}` (RFC 3516), which may hold NUL.
+    pub(crate) fn encode_binary<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        if !matches!(self, Self::Nil) {
+            out.raw(b"~");
+        }
+        self.encode(out)
+    }
+
+    /// The same only if NUL is in it, or may be, so that a reader knows without a look (RFC 9051 7.5.2).
+    pub(crate) fn encode_nul<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        let has_nul = match self {
+            Self::Nil => false,
+            Self::Inline(string) => memchr::memchr(0, &string.to_bytes()).is_some(),
+            Self::Shared(bytes) => memchr::memchr(0, bytes).is_some(),
+            Self::Streamed { .. } => true,
+        };
+        if has_nul { self.encode_binary(out) } else { self.encode(out) }
+    }
+}
+
 impl PartialEq for Data<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {

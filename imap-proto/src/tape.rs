@@ -13,6 +13,9 @@ use crate::quirks::Check;
 use crate::string::IString;
 use crate::token::{Kind, Span, Token};
 
+/// What is wrong with a literal that was streamed, or is on offer, and is no message.
+pub(crate) const STREAMED_ARGUMENT: &str = "streamed literal where none may be";
+
 /// A place on a tape. Opaque outside this crate: only grammar reads it.
 #[derive(Clone, Copy)]
 pub struct Cursor<'a> {
@@ -180,7 +183,7 @@ impl<'a> Node<'a> {
             Kind::Quoted | Kind::Literal => Ok(IString::plain(self.bytes())),
             Kind::QuotedEscaped => Ok(IString::escaped(self.bytes())),
             Kind::Literal8 => self.fail("binary literal where none may be"),
-            Kind::Hole => self.fail("streamed literal where none may be"),
+            Kind::Hole => self.fail(STREAMED_ARGUMENT),
             _ => self.fail("expected a string"),
         }
     }
@@ -209,6 +212,13 @@ impl<'a> Node<'a> {
             (Kind::Hole, [id, bytes]) => Some((LiteralId(id.bare()), bytes.bare())),
             _ => None,
         }
+    }
+
+    /// Whether the literal that was streamed was announced as `~{n}`: the announcement stands in front of the hole.
+    pub(crate) fn is_binary_hole(&self) -> bool {
+        let before = self.frame.get(..self.token.start()).unwrap_or_default();
+        let brace = memchr::memrchr(b'{', before).unwrap_or_default();
+        brace.checked_sub(1).and_then(|at| before.get(at)) == Some(&b'~')
     }
 
     /// A cursor over what is inside a list.

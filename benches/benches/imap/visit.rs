@@ -2,7 +2,7 @@
 
 use imap_proto::{
     Address, BodyPart, Command, CommonExtension, Envelope, FetchItem, List, Parameter, PartKind, Response,
-    SearchKey,
+    SearchKey, StoreData,
 };
 
 /// Adds up what a view holds, so that every field is read.
@@ -96,12 +96,19 @@ pub(crate) fn visit_command(command: &Command<'_>) -> usize {
     match command {
         Command::Search(search) => search.keys.iter().map(|key| visit_key(&key)).sum(),
         Command::Fetch(fetch) => fetch.messages.iter().count() + fetch.attributes.iter().count(),
-        Command::Store(store) => store.messages.iter().count() + store.flags.iter().count(),
+        Command::Store(store) => store.messages.iter().count() + visit_store(&store.data),
         Command::Copy(copying) | Command::Move(copying) => copying.messages.iter().count(),
         Command::Status(query) => query.items.iter().count(),
-        Command::Append(append) => append.flags.iter().count(),
+        Command::Append(append) => append.messages.iter().map(|message| message.flags.iter().count()).sum(),
         Command::Select(mailbox) | Command::Examine(mailbox) => usize::from(mailbox.is_inbox()),
         _ => 1,
+    }
+}
+
+fn visit_store(data: &StoreData<'_>) -> usize {
+    match data {
+        StoreData::Flags(flags) => flags.iter().count(),
+        _ => 0,
     }
 }
 

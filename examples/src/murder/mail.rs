@@ -96,6 +96,7 @@ pub(crate) async fn fetch(imap: &mut Imap, number: u32) -> Result<Vec<u8>, Failu
         numbering: Numbering::Sequence,
         messages: SequenceSet::new(&set)?,
         attributes: List::of(&wanted),
+        modifiers: List::default(),
     };
     let outcome = imap.run(&Command::Fetch(fetch)).await?.success()?;
     if let Some(literal) = outcome.literals.into_iter().next() {

@@ -1,4 +1,4 @@
-//! The items of a FETCH response (RFC 3501 7.4.2).
+//! The items of a FETCH response (RFC 3501 7.4.2; RFC 3516, 7162, 8474, 8514, 8970; X-GM-EXT-1).
 //!
 //! An item that is not known, or whose value is malformed, is a value too: its neighbours survive it.
 
@@ -7,11 +7,14 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 use crate::chars::{self, key, keys};
 use crate::date::DateTime;
 use crate::encode::{Encode, Encoder, Sink};
-use crate::fetch::{BodyPart, Envelope, Section};
+use crate::fetch::{BodyPart, Envelope, PartPath, Section};
 use crate::flag::Flag;
+use crate::label::GmailLabel;
+use crate::modseq::ModSeq;
+use crate::object_id::ObjectId;
 use crate::quirks::Check;
-use crate::string::Data;
-use crate::tape::{Cursor, Item, List, One};
+use crate::string::{Data, IString};
+use crate::tape::{Cursor, Item, List, Node, One};
 use crate::token::{Kind, Span};
 
 /// What a server says of a message.
@@ -47,6 +50,38 @@ pub enum FetchItem<'a> {
     Rfc822Header(Data<'a>),
     /// `RFC822.TEXT`.
     Rfc822Text(Data<'a>),
+    /// `BINARY[part]<origin>` (RFC 3516): without its transfer encoding.
+    Binary {
+        /// Which part.
+        part: PartPath<'a>,
+        /// The first byte, of a partial answer.
+        origin: Option<u32>,
+        /// The bytes, decoded; NUL may be among them.
+        data: Data<'a>,
+    },
+    /// `BINARY.SIZE[part]` (RFC 3516).
+    BinarySize {
+        /// Which part.
+        part: PartPath<'a>,
+        /// Its size without its transfer encoding.
+        bytes: u64,
+    },
+    /// `MODSEQ (n)` (RFC 7162).
+    ModSeq(ModSeq),
+    /// `EMAILID (id)` (RFC 8474).
+    EmailId(ObjectId<'a>),
+    /// `THREADID (id)` (RFC 8474), or `NIL` where there are no threads.
+    ThreadId(Option<ObjectId<'a>>),
+    /// `SAVEDATE` (RFC 8514): when it came into this mailbox; `NIL` where that is not kept.
+    SaveDate(Option<DateTime>),
+    /// `PREVIEW` (RFC 8970); `NIL` if there is none yet, empty if there is nothing to preview.
+    Preview(Option<IString<'a>>),
+    /// `X-GM-MSGID`.
+    GmailMessageId(u64),
+    /// `X-GM-THRID`.
+    GmailThreadId(u64),
+    /// `X-GM-LABELS`.
+    GmailLabels(List<'a, GmailLabel<'a>>),
     /// An item that is not known here, name and value.
     Unknown(Span),
     /// A known item with a malformed value, name and value.
@@ -62,19 +97,15 @@ impl<'a> Item<'a> for FetchItem<'a> {
             UID = "UID", FLAGS = "FLAGS", INTERNALDATE = "INTERNALDATE", RFC822_SIZE = "RFC822.SIZE",
             ENVELOPE = "ENVELOPE", BODY = "BODY", BODYSTRUCTURE = "BODYSTRUCTURE", RFC822 = "RFC822",
             RFC822_HEADER = "RFC822.HEADER", RFC822_TEXT = "RFC822.TEXT",
+            MODSEQ = "MODSEQ", EMAILID = "EMAILID", THREADID = "THREADID", SAVEDATE = "SAVEDATE",
+            PREVIEW = "PREVIEW", GM_MSGID = "X-GM-MSGID", GM_THRID = "X-GM-THRID", GM_LABELS = "X-GM-LABELS",
         }
         let before = *cursor;
         let word = cursor.next()?.word()?;
         Ok(match key(word) {
             UID => Self::Uid(cursor.spaced()?.number()?),
             FLAGS => Self::Flags(cursor.spaced()?.list()?),
-            INTERNALDATE => {
-                let node = cursor.spaced()?;
-                match DateTime::of_string(&node.string()?) {
-                    Some(moment) => Self::InternalDate(moment),
-                    None => return node.fail("malformed date-time"),
-                }
-            }
+            INTERNALDATE => Self::InternalDate(moment(&cursor.spaced()?)?),
             RFC822_SIZE => Self::Rfc822Size(cursor.spaced()?.number()?),
             ENVELOPE => Self::Envelope(One::list_at(cursor)?),
             BODY => Self::Body(One::list_at(cursor)?),
@@ -82,17 +113,37 @@ impl<'a> Item<'a> for FetchItem<'a> {
             RFC822 => Self::Rfc822(Data::of_node(&cursor.spaced()?)?),
             RFC822_HEADER => Self::Rfc822Header(Data::of_node(&cursor.spaced()?)?),
             RFC822_TEXT => Self::Rfc822Text(Data::of_node(&cursor.spaced()?)?),
-            _ => match section_of(word) {
-                Some(rest) => {
+            MODSEQ => {
+                let node = cursor.spaced()?;
+                let mut inside = node.inside()?;
+                let modseq = ModSeq::of_node(&inside.next()?)?;
+                inside.end()?;
+                Self::ModSeq(modseq)
+            }
+            EMAILID => Self::EmailId(ObjectId::of_list(&cursor.spaced()?)?),
+            THREADID => Self::ThreadId(unless_nil(&cursor.spaced()?, ObjectId::of_list)?),
+            SAVEDATE => Self::SaveDate(unless_nil(&cursor.spaced()?, moment)?),
+            PREVIEW => Self::Preview(cursor.spaced()?.nstring()?),
+            GM_MSGID => Self::GmailMessageId(cursor.spaced()?.number()?),
+            GM_THRID => Self::GmailThreadId(cursor.spaced()?.number()?),
+            GM_LABELS => Self::GmailLabels(cursor.spaced()?.list()?),
+            _ => match name_and_section(word) {
+                Some((b"BODY", rest)) => {
                     let (section, suffix) = Section::read(rest, cursor)?;
-                    let origin = match suffix {
-                        b"" => None,
-                        _ => Some(
-                            origin_of(suffix)
-                                .ok_or(InvalidMessage::new("malformed origin", cursor.offset()))?,
-                        ),
-                    };
+                    let origin = origin_of(suffix, cursor)?;
                     Self::Section { section, origin, data: Data::of_node(&cursor.spaced()?)? }
+                }
+                Some((name, rest)) => {
+                    let malformed = InvalidMessage::new("malformed section", cursor.offset());
+                    let (part, suffix) = PartPath::read_binary(rest).ok_or(malformed)?;
+                    let origin = origin_of(suffix, cursor)?;
+                    match (name, origin) {
+                        (b"BINARY", _) => {
+                            Self::Binary { part, origin, data: Data::of_node(&cursor.spaced()?)? }
+                        }
+                        (_, None) => Self::BinarySize { part, bytes: cursor.spaced()?.number()? },
+                        _ => return Err(malformed),
+                    }
                 }
                 None => {
                     *cursor = before;
@@ -108,6 +159,7 @@ impl<'a> Item<'a> for FetchItem<'a> {
             Self::Envelope(envelope) => envelope.check(check),
             Self::Body(part) | Self::BodyStructure(part) => part.check(check),
             Self::Section { section, .. } => section.check(check),
+            Self::GmailLabels(labels) => labels.check(check),
             _ => Ok(()),
         }
     }
@@ -137,13 +189,32 @@ impl FetchItem<'_> {
     }
 }
 
-fn section_of(word: &[u8]) -> Option<&[u8]> {
-    let (name, rest) = word.split_at_checked(5)?;
-    name.eq_ignore_ascii_case(b"BODY[").then_some(rest)
+/// The name, in upper case, of an item with a section, and what stands behind its `[`.
+fn name_and_section(word: &[u8]) -> Option<(&'static [u8], &[u8])> {
+    let names: [&[u8]; 3] = [b"BODY", b"BINARY", b"BINARY.SIZE"];
+    let (name, rest) = word.split_at(memchr::memchr(b'[', word)?);
+    let name = names.into_iter().find(|known| known.eq_ignore_ascii_case(name))?;
+    Some((name, rest.get(1..)?))
 }
 
-fn origin_of(suffix: &[u8]) -> Option<u32> {
-    chars::number(suffix.strip_prefix(b"<")?.strip_suffix(b">")?)
+/// `<origin>` behind a section, or nothing.
+fn origin_of(suffix: &[u8], cursor: &Cursor<'_>) -> Result<Option<u32>, InvalidMessage> {
+    if suffix.is_empty() {
+        return Ok(None);
+    }
+    let digits = suffix.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">"));
+    digits.and_then(chars::number).map_or_else(|| cursor.fail("malformed origin"), |origin| Ok(Some(origin)))
+}
+
+fn moment(node: &Node<'_>) -> Result<DateTime, InvalidMessage> {
+    DateTime::of_string(&node.string()?).map_or_else(|| node.fail("malformed date-time"), Ok)
+}
+
+fn unless_nil<'a, T>(
+    node: &Node<'a>,
+    read: impl FnOnce(&Node<'a>) -> Result<T, InvalidMessage>,
+) -> Result<Option<T>, InvalidMessage> {
+    if node.is_nil() { Ok(None) } else { read(node).map(Some) }
 }
 
 impl Encode for FetchItem<'_> {
@@ -182,13 +253,54 @@ impl Encode for FetchItem<'_> {
             Self::Section { section, origin, data } => {
                 out.raw(b"BODY");
                 section.encode(out)?;
-                if let Some(origin) = origin {
-                    out.raw(b"<");
-                    out.number(u64::from(*origin));
-                    out.raw(b">");
-                }
-                out.raw(b" ");
+                encode_origin(out, *origin);
                 data.encode(out)
+            }
+            Self::Binary { part, origin, data } => {
+                out.raw(b"BINARY");
+                part.encode_binary(out)?;
+                encode_origin(out, *origin);
+                data.encode_nul(out)
+            }
+            Self::BinarySize { part, bytes } => {
+                out.raw(b"BINARY.SIZE");
+                part.encode_binary(out)?;
+                out.raw(b" ");
+                out.number(*bytes);
+                Ok(())
+            }
+            Self::ModSeq(modseq) => parenthesized(out, b"MODSEQ (", modseq),
+            Self::EmailId(id) => parenthesized(out, b"EMAILID (", id),
+            Self::ThreadId(Some(id)) => parenthesized(out, b"THREADID (", id),
+            Self::ThreadId(None) => {
+                out.raw(b"THREADID NIL");
+                Ok(())
+            }
+            Self::SaveDate(None) => {
+                out.raw(b"SAVEDATE NIL");
+                Ok(())
+            }
+            Self::SaveDate(Some(moment)) => {
+                out.raw(b"SAVEDATE ");
+                moment.encode(out)
+            }
+            Self::Preview(text) => {
+                out.raw(b"PREVIEW ");
+                out.nstring(text)
+            }
+            Self::GmailMessageId(id) => {
+                out.raw(b"X-GM-MSGID ");
+                out.number(*id);
+                Ok(())
+            }
+            Self::GmailThreadId(id) => {
+                out.raw(b"X-GM-THRID ");
+                out.number(*id);
+                Ok(())
+            }
+            Self::GmailLabels(labels) => {
+                out.raw(b"X-GM-LABELS ");
+                labels.encode(out)
             }
             Self::Rfc822(data) => {
                 out.raw(b"RFC822 ");
@@ -207,4 +319,25 @@ impl Encode for FetchItem<'_> {
             }
         }
     }
+}
+
+/// The origin, if there is one, and the space in front of the data.
+fn encode_origin<S: Sink>(out: &mut Encoder<'_, S>, origin: Option<u32>) {
+    if let Some(origin) = origin {
+        out.raw(b"<");
+        out.number(u64::from(origin));
+        out.raw(b">");
+    }
+    out.raw(b" ");
+}
+
+fn parenthesized<S: Sink>(
+    out: &mut Encoder<'_, S>,
+    name: &[u8],
+    value: &impl Encode,
+) -> Result<(), PeerIncompatible> {
+    out.raw(name);
+    value.encode(out)?;
+    out.raw(b")");
+    Ok(())
 }

@@ -48,6 +48,21 @@ impl<'a> PartPath<'a> {
         self.iter().next().is_none()
     }
 
+    /// Reads `section-binary` (RFC 3516 7) from behind its `[`: a path and nothing of it. Returns what follows the `]`.
+    pub(crate) fn read_binary(rest: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let mut rest = rest;
+        let path = Self::read(&mut rest)?;
+        Some((path, rest.strip_prefix(b"]")?))
+    }
+
+    /// Writes `section-binary`, with its brackets.
+    pub(crate) fn encode_binary<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
+        out.raw(b"[");
+        self.encode(out)?;
+        out.raw(b"]");
+        Ok(())
+    }
+
     /// Takes the leading numbers of a section; what follows them stays.
     fn read(rest: &mut &'a [u8]) -> Option<Self> {
         let all = *rest;

@@ -233,23 +233,18 @@ impl Connection {
     fn literal(&mut self, literal: Announced) -> Result<Step, Error> {
         let so_far = self.framer.so_far(&self.core.input).unwrap_or_default();
         let start = if self.streamed.holes.is_empty() { so_far } else { &self.streamed.text };
-        let (tag, is_message) = match verb::head(start) {
-            Ok(head) => {
-                let admitted = self
-                    .admit(head)
-                    .map(|verb| matches!(verb, Some((Verb::Append, _))) && is_message(head.arguments));
-                (head.tag.as_bytes().to_vec(), admitted)
-            }
+        let (tag, admitted) = match verb::head(start) {
+            Ok(head) => (head.tag.as_bytes().to_vec(), self.admit(head)),
             Err(no_head) => (no_head.tag().to_vec(), Err(NO_HEAD)),
         };
-        let message = match is_message {
-            Ok(true) => {
+        let message = match admitted {
+            Ok(Some((verb, _))) if verb.carries_message() => {
                 let text = Bytes::from([&self.streamed.text, so_far].concat());
                 let mut holes = self.streamed.holes.clone();
                 holes.push(Hole { at: text.len(), id: literal.id, bytes: literal.bytes });
-                self.parse(text, &holes).map(Some).map_err(|_| BAD_ARGUMENTS)
+                self.parse_so_far(text, &holes).map_err(|_| BAD_ARGUMENTS)
             }
-            Ok(false) => Ok(None),
+            Ok(_) => Ok(None),
             Err(refusal) => Err(refusal),
         };
         self.tag = tag;
@@ -347,11 +342,26 @@ impl Connection {
     fn parse(&mut self, frame: Bytes, holes: &[Hole]) -> Result<Parsed<kind::Command>, InvalidMessage> {
         let frame_bytes = frame.len();
         let parsed = self.parser.parse_command(frame, holes);
-        // The tape of a large command is not kept for the small ones that follow.
-        if frame_bytes > PARSER_KEPT_BYTES_MAX {
+        self.release_tape(frame_bytes);
+        parsed
+    }
+
+    fn parse_so_far(
+        &mut self,
+        head: Bytes,
+        holes: &[Hole],
+    ) -> Result<Option<Parsed<kind::Command>>, InvalidMessage> {
+        let head_bytes = head.len();
+        let parsed = self.parser.parse_command_so_far(head, holes);
+        self.release_tape(head_bytes);
+        parsed
+    }
+
+    /// The tape of a large command is not kept for the small ones that follow.
+    fn release_tape(&mut self, parsed_bytes: usize) {
+        if parsed_bytes > PARSER_KEPT_BYTES_MAX {
             self.parser = Parser::with_limits(*self.grammar_limits());
         }
-        parsed
     }
 
     pub(super) fn grammar_limits(&self) -> &crate::Limits {
@@ -490,9 +500,4 @@ pub(super) enum Step {
     Again,
     Wait,
     Event(Event),
-}
-
-/// Whether the literal at the end of an APPEND's arguments is a message, and not the name of the mailbox.
-fn is_message(arguments: &[u8]) -> bool {
-    !(arguments.starts_with(b" {") && memchr::memchr(b'\n', arguments) == Some(arguments.len() - 1))
 }

@@ -67,6 +67,7 @@ pub(super) fn needs(verb: Verb) -> Needs {
         | Verb::Enable
         | Verb::Esearch
         | Verb::Examine
+        | Verb::GenUrlAuth
         | Verb::GetAcl
         | Verb::GetQuota
         | Verb::GetQuotaRoot
@@ -77,12 +78,14 @@ pub(super) fn needs(verb: Verb) -> Needs {
         | Verb::MyRights
         | Verb::Namespace
         | Verb::Rename
+        | Verb::ResetKey
         | Verb::Select
         | Verb::SetAcl
         | Verb::SetQuota
         | Verb::Status
         | Verb::Subscribe
-        | Verb::Unsubscribe => Needs::Login,
+        | Verb::Unsubscribe
+        | Verb::UrlFetch => Needs::Login,
         Verb::CancelUpdate
         | Verb::Check
         | Verb::Close
@@ -90,6 +93,7 @@ pub(super) fn needs(verb: Verb) -> Needs {
         | Verb::Expunge
         | Verb::Fetch
         | Verb::Move
+        | Verb::Replace
         | Verb::Search
         | Verb::Sort
         | Verb::Store

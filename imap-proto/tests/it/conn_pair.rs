@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use imap_proto::client::{self, CommandId};
-use imap_proto::{Append, Command, Data, FetchItem, List, MailboxName, Response};
+use imap_proto::{Append, Command, Data, FetchItem, List, MailboxName, NewContent, NewMessage, Response};
 use mail_wire::testing::pump;
 use mail_wire::{Connection as _, Error, LiteralId, Secret, TlsActive, TlsMode};
 
@@ -23,12 +23,9 @@ pub(crate) fn with_streamed_body<T>(id: LiteralId, bytes: u64, send: impl FnOnce
 
 /// Begins an APPEND of a streamed message of this size to `x`.
 pub(crate) fn append(client: &mut client::Connection, bytes: u64) -> Result<CommandId, Error> {
-    client.command(&Command::Append(Append {
-        mailbox: MailboxName::new("x").unwrap(),
-        flags: List::of(&[]),
-        date: None,
-        message: Data::Streamed { id: LiteralId(0), bytes },
-    }))
+    let messages = [NewMessage::new(NewContent::Plain(Data::Streamed { id: LiteralId(0), bytes }))];
+    let append = Append { mailbox: MailboxName::new("x").unwrap(), messages: List::of(&messages) };
+    client.command(&Command::Append(append))
 }
 
 /// A client and a server with its owner.

@@ -10,16 +10,18 @@ use imap_proto::fetch::{
     CommonExtension, Disposition, MultiExtension, MultiPart, Parameter, PartPath, SingleExtension, SinglePart,
 };
 use imap_proto::{
-    Acl, AclEntry, AclSubject, Address, Append, Authenticate, BodyPart, Capability, CapabilityName, Code,
-    Command, Condition, Copying, Create, Data, Date, DateTime, Envelope, ErrorCode, Fetch, FetchAttribute,
-    FetchItem, Flag, IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery,
-    ListRights, ListedMailbox, Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces,
-    Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit,
-    ResourceUsage, Response, Rights, RightsAction, Section, SectionText, Separator, SequenceNumber,
-    SequenceRange, SequenceSet, SetAcl, SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery,
-    StatusValue, Store, StoreAction, StoreAnswer, Tag, TaggedCommand, Text,
+    Acl, AclEntry, AclSubject, Address, Authenticate, BodyPart, Capability, CapabilityName, Command,
+    Condition, Copying, Create, Data, Date, DateTime, Envelope, Fetch, FetchAttribute, FetchItem, Flag,
+    IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery, ListRights, ListedMailbox,
+    Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces, Numbering, One, PartKind,
+    Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, Response, Rights,
+    RightsAction, Section, SectionText, Separator, SequenceNumber, SequenceRange, SequenceSet, SetAcl,
+    SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery, StatusValue, Store, Tag,
+    TaggedCommand, Text,
 };
 
+#[path = "generate_message.rs"]
+mod message;
 #[path = "generate_search.rs"]
 mod search;
 
@@ -264,6 +266,9 @@ impl<'e> Gen<'e> {
     }
 
     fn attribute(&mut self) -> FetchAttribute<'static> {
+        if self.below(4) == 1 {
+            return self.extended_attribute();
+        }
         let simple = [
             FetchAttribute::Uid,
             FetchAttribute::Flags,
@@ -365,7 +370,8 @@ impl<'e> Gen<'e> {
     }
 
     fn item(&mut self) -> FetchItem<'static> {
-        match self.below(11) {
+        match self.below(15) {
+            11.. => self.extended_item(),
             0 => FetchItem::Uid(self.u32()),
             1 => FetchItem::Flags(List::of(self.many(4, Self::flag))),
             2 => FetchItem::InternalDate(self.moment()),
@@ -429,7 +435,7 @@ impl<'e> Gen<'e> {
 
     pub(crate) fn command(&mut self) -> TaggedCommand<'static> {
         let tag = self.tag();
-        let command = match self.below(39) {
+        let command = match self.below(44) {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
@@ -457,12 +463,7 @@ impl<'e> Gen<'e> {
                 mailbox: self.mailbox(),
                 items: List::of(self.some(5, Self::status_item)),
             }),
-            18 => Command::Append(Append {
-                mailbox: self.mailbox(),
-                flags: List::of(self.many(3, Self::settable)),
-                date: self.option(Self::moment),
-                message: Data::inline(self.many(30, Self::byte)),
-            }),
+            18 => self.append(),
             19 => Command::Namespace,
             20 => Command::Idle,
             21 => Command::Check,
@@ -479,15 +480,15 @@ impl<'e> Gen<'e> {
                     self.some(4, Self::attribute)
                 };
                 let attributes = List::of(attributes);
-                Command::Fetch(Fetch { numbering: self.numbering(), messages: self.set(), attributes })
+                let (numbering, messages) = (self.numbering(), self.set());
+                Command::Fetch(Fetch {
+                    numbering,
+                    messages,
+                    attributes,
+                    modifiers: self.modifiers(numbering),
+                })
             }
-            29 => Command::Store(Store {
-                numbering: self.numbering(),
-                messages: self.set(),
-                action: self.pick(&[StoreAction::Replace, StoreAction::Add, StoreAction::Remove]),
-                answer: self.pick(&[StoreAnswer::Flags, StoreAnswer::Silent]),
-                flags: List::of(self.many(3, Self::settable)),
-            }),
+            29 => Command::Store(self.store()),
             30 => Command::Copy(self.copying()),
             31 => Command::Move(self.copying()),
             32 => Command::SetAcl(SetAcl {
@@ -504,37 +505,11 @@ impl<'e> Gen<'e> {
                 root: self.string(),
                 limits: List::of(self.many(2, |g| ResourceLimit { resource: g.resource(), limit: g.u64() })),
             }),
-            _ if self.coin() => Command::GetQuota(self.string()),
-            _ => Command::GetQuotaRoot(self.mailbox()),
+            38 if self.coin() => Command::GetQuota(self.string()),
+            38 => Command::GetQuotaRoot(self.mailbox()),
+            _ => self.message_command(),
         };
         TaggedCommand { tag, command }
-    }
-
-    fn code(&mut self) -> Code<'static> {
-        match self.below(17) {
-            0 => Code::Alert,
-            1 => Code::BadCharset(List::of(self.many(2, |g| IString::new(g.atom()).unwrap()))),
-            2 => Code::Capability(List::of(self.some(3, Self::capability))),
-            3 => Code::Parse,
-            4 => Code::PermanentFlags(List::of(self.many(3, Self::flag))),
-            5 => Code::ReadOnly,
-            6 => Code::ReadWrite,
-            7 => Code::TryCreate,
-            8 => Code::UidNext(self.u32()),
-            9 => Code::UidValidity(self.u32()),
-            10 => Code::Unseen(self.u32()),
-            11 => Code::AppendUid { uid_validity: self.u32(), uids: self.uids() },
-            12 => Code::CopyUid { uid_validity: self.u32(), source: self.uids(), destination: self.uids() },
-            13 => Code::UidNotSticky,
-            14 => Code::UseAttr,
-            15 => Code::TooBig,
-            _ => Code::Condition(self.pick(&[
-                ErrorCode::AuthenticationFailed,
-                ErrorCode::NonExistent,
-                ErrorCode::Limit,
-                ErrorCode::Unavailable,
-            ])),
-        }
     }
 
     fn status(&mut self, conditions: &[Condition]) -> Status<'static> {
@@ -563,7 +538,7 @@ impl<'e> Gen<'e> {
     pub(crate) fn response(&mut self) -> Response<'static> {
         let tagged = [Condition::Ok, Condition::No, Condition::Bad];
         let all = [Condition::Ok, Condition::No, Condition::Bad, Condition::PreAuth, Condition::Bye];
-        match self.below(24) {
+        match self.below(28) {
             0 => Response::Tagged { tag: self.tag(), status: self.status(&tagged) },
             1 => Response::Status(self.status(&all)),
             2 => Response::Continue(self.text()),
@@ -608,6 +583,7 @@ impl<'e> Gen<'e> {
                     limit: g.u64(),
                 })),
             }),
+            24.. => self.message_response(),
             _ => Response::QuotaRoot(QuotaRoot {
                 mailbox: self.mailbox(),
                 roots: List::of(self.many(2, Self::string)),

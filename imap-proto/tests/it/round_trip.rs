@@ -76,6 +76,18 @@ proptest! {
     }
 
     #[test]
+    fn e2_a_url_is_read_back_as_it_was(pool in vec(any::<u8>(), 0..160)) {
+        let url = Gen::new(&pool).imap_url();
+        let text = url.to_text();
+        prop_assert!(text.is_ok(), "{:?} of {:?}", text, url);
+        let text = text.unwrap();
+        prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()), "{}", text);
+        let read = imap_proto::ImapUrl::new(&text).unwrap();
+        prop_assert_eq!(read, url, "{}", &text);
+        prop_assert_eq!(read.to_text().unwrap(), text);
+    }
+
+    #[test]
     fn what_was_read_can_be_written_again(pool in vec(any::<u8>(), 0..400)) {
         // Views that borrow from a tape encode as those of the owner do.
         let response = Gen::new(&pool).response();

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use imap_proto::{
-    Append, Command, Data, Encode, Encoder, FetchItem, Hole, List, Literals, MailboxName, Parser, Response,
-    Section, Sink, Tag, TaggedCommand,
+    Append, CatenatePart, Command, Data, Encode, Encoder, FetchItem, Hole, List, Literals, MailboxName,
+    NewContent, NewMessage, Parser, Response, Section, Sink, Tag, TaggedCommand, UrlFound, UrlItem,
 };
 use mail_wire::{LiteralId, Outbox};
 
@@ -77,12 +77,8 @@ fn a_shared_body_leaves_an_outbox_without_a_copy() {
 #[test]
 fn a_synchronising_append_stops_at_its_announcement() {
     let data = Data::Streamed { id: LiteralId(1), bytes: 9 };
-    let append = Append {
-        mailbox: MailboxName::new("two words").unwrap(),
-        flags: List::of(&[]),
-        date: None,
-        message: data,
-    };
+    let messages = [NewMessage::new(NewContent::Plain(data))];
+    let append = Append { mailbox: MailboxName::new("two words").unwrap(), messages: List::of(&messages) };
     let command = TaggedCommand { tag: Tag::new("a").unwrap(), command: Command::Append(append) };
     assert_eq!(
         script(&command, Literals::Sync),
@@ -101,8 +97,9 @@ fn the_head_of_an_append_is_a_command_before_the_literal_is_accepted() {
     let parsed = Parser::new().parse_command(Bytes::from_static(head), &holes).unwrap();
     let Command::Append(append) = parsed.view().command else { panic!() };
     assert_eq!(append.mailbox, MailboxName::new("Sent").unwrap());
-    assert_eq!(append.flags.iter().count(), 1);
-    assert_eq!(append.message, Data::Streamed { id: LiteralId(8), bytes: 310_000 });
+    let message = append.messages.iter().next().unwrap();
+    assert_eq!(message.flags.iter().count(), 1);
+    assert_eq!(message.content, NewContent::Plain(Data::Streamed { id: LiteralId(8), bytes: 310_000 }));
     // Without the hole, the literal is simply missing.
     assert!(Parser::new().command(head).is_err());
 }
@@ -162,4 +159,40 @@ fn the_head_of_a_response_shows_its_complete_items() {
     assert_eq!(data, Data::Streamed { id: LiteralId(1), bytes: 70_000 });
     // As a whole frame, the same bytes are malformed.
     assert!(matches!(parser.response_with_holes(head, &holes), Ok(Response::Invalid(_))));
+}
+
+#[test]
+fn several_messages_stream_one_after_the_other() {
+    let text =
+        "a APPEND x {70000}\r\n (\\Seen) {3}\r\nabc CATENATE (URL y TEXT ~{80000}\r\n TEXT {90000}\r\n)";
+    let text = text.replace('~', "");
+    let end_of = |what: &str| text.find(what).unwrap() + what.len();
+    let hole = |what: &str, id, bytes| Hole { at: end_of(what), id: LiteralId(id), bytes };
+    let holes =
+        [hole("{70000}\r\n", 1, 70_000), hole("{80000}\r\n", 3, 80_000), hole("{90000}\r\n", 4, 90_000)];
+    let mut parser = Parser::new();
+    let command = parser.command_with_holes(text.as_bytes(), &holes).unwrap().command;
+    let Command::Append(append) = command else { panic!() };
+    let contents: Vec<_> = append.messages.iter().map(|message| message.content).collect();
+    assert_eq!(contents[0], NewContent::Plain(Data::Streamed { id: LiteralId(1), bytes: 70_000 }));
+    assert_eq!(contents[1], NewContent::Plain(Data::inline(b"abc")));
+    let NewContent::Catenate(parts) = contents[2] else { panic!("{contents:?}") };
+    assert_eq!(
+        parts.iter().nth(2),
+        Some(CatenatePart::Text(Data::Streamed { id: LiteralId(4), bytes: 90_000 }))
+    );
+    let Step::Hole(1, 70_000) = &script(&command, Literals::NonSync)[1] else { panic!() };
+    assert_eq!(script(&command, Literals::Sync).iter().filter(|step| **step == Step::Wait).count(), 4);
+}
+
+#[test]
+fn the_head_of_a_urlfetch_response_shows_what_is_complete() {
+    let head =
+        b"* URLFETCH u (BODYPARTSTRUCTURE (\"IMAGE\" \"PNG\" () NIL NIL \"BINARY\" 9)) (BINARY ~{70000}\r\n";
+    let holes = [Hole { at: head.len(), id: LiteralId(1), bytes: 70_000 }];
+    let mut parser = Parser::new();
+    let Response::UrlFetch(urls) = parser.response_so_far(head, &holes).unwrap() else { panic!() };
+    let Some(UrlFound::Items(items)) = urls.iter().next().map(|url| url.found) else { panic!("{urls:?}") };
+    let data = Data::Streamed { id: LiteralId(1), bytes: 70_000 };
+    assert_eq!(items.iter().nth(1), Some(UrlItem::Binary(data)));
 }

@@ -54,12 +54,12 @@ fn parsed_frames_can_go_anywhere() {
 
 #[test]
 fn a_raw_span_shares_the_frame() {
-    let frame = Bytes::from_static(b"* 1 FETCH (X-GM-LABELS (\"a\" b) UID 4)");
+    let frame = Bytes::from_static(b"* 1 FETCH (X-VENDORS (\"a\" b) UID 4)");
     let parsed = Parser::new().parse_response(frame.clone(), &[]).unwrap();
     let Response::Fetch { items, .. } = parsed.view() else { panic!() };
     let Some(imap_proto::FetchItem::Unknown(span)) = items.iter().next() else { panic!() };
     let raw = parsed.raw(span);
-    assert_eq!(raw, "X-GM-LABELS (\"a\" b)");
+    assert_eq!(raw, "X-VENDORS (\"a\" b)");
     assert_eq!(raw.as_ptr(), frame[11..].as_ptr());
     assert_eq!(parsed.share(&parsed.frame()[2..5]).unwrap(), "1 F");
     assert!(parsed.share(b"elsewhere").is_none());
@@ -202,9 +202,9 @@ fn response_codes_are_read_and_unknown_ones_kept() {
         assert_eq!(flags.iter().last(), Some(Flag::Any));
         assert_eq!(flags.iter().count(), 3);
     });
-    code("* NO [REFERRAL imap://a;b@c/d?e] x", &|code, text| {
+    code("* NO [X-REFER imap://a;b@c/d?e] x", &|code, text| {
         let Some(Code::Unknown(unknown)) = code else { panic!() };
-        assert_eq!((unknown.name(), unknown.arguments()), (&b"REFERRAL"[..], &b"imap://a;b@c/d?e"[..]));
+        assert_eq!((unknown.name(), unknown.arguments()), (&b"X-REFER"[..], &b"imap://a;b@c/d?e"[..]));
         assert_eq!(text, b"x");
     });
     code("* OK [UIDNEXT x] text", &|code, text| {
@@ -309,7 +309,6 @@ fn malformed_commands_are_refused() {
         "a APPEND x \"not a date\" {1}\r\na",
         "a APPEND x \"quoted\"",
         "a APPEND x (\\Recent) {1}\r\na",
-        "a APPEND x {1}\r\na {1}\r\nb",
         "a AUTHENTICATE PLAIN *",
         "a AUTHENTICATE PLAIN a b",
         "a ID",

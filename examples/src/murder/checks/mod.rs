@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use imap_proto::{
     Append, Command, Copying, Create, Data, IString, List, ListAttribute, ListPattern, ListQuery,
-    MailboxName, Numbering, Response, Rights, RightsAction, SequenceSet, SetAcl,
+    MailboxName, NewContent, NewMessage, Numbering, Response, Rights, RightsAction, SequenceSet, SetAcl,
 };
 use programs::imap::{Failure, Imap};
 use programs::node::say;
@@ -195,12 +195,8 @@ impl Checks<'_> {
         let subject = unique("a plan");
         let text = format!("Subject: {subject}\r\n\r\nSecret.\r\n");
         carol.run(&Command::Create(Create { mailbox: name, special_use: List::of(&[]) })).await?.success()?;
-        let append = Append {
-            mailbox: name,
-            flags: List::of(&[]),
-            date: None,
-            message: Data::Inline(IString::new(&text)?),
-        };
+        let message = [NewMessage::new(NewContent::Plain(Data::Inline(IString::new(&text)?)))];
+        let append = Append { mailbox: name, messages: List::of(&message) };
         carol.run(&Command::Append(append)).await?.success()?;
 
         let seen_by_alice = format!("Other Users/carol/{plans}");

@@ -2,7 +2,7 @@
 
 use imap_proto::{
     Append, Command, Create, Data, Fetch, FetchAttribute, FetchItem, Flag, IString, List, MailboxName,
-    Numbering, Peek, Response, Section, SequenceSet, SettableFlag,
+    NewContent, NewMessage, Numbering, Peek, Response, Section, SequenceSet, SettableFlag,
 };
 use programs::imap::{Failure, Imap};
 
@@ -44,12 +44,9 @@ impl Checks<'_> {
 async fn append(imap: &mut Imap, folder: &str, number: usize) -> Result<(), Failure> {
     let text = text_of(number);
     let flags = flags_of(number);
-    let append = Append {
-        mailbox: MailboxName::new(folder)?,
-        flags: List::of(&flags),
-        date: None,
-        message: Data::Inline(IString::new(&text)?),
-    };
+    let content = NewContent::Plain(Data::Inline(IString::new(&text)?));
+    let message = [NewMessage { flags: List::of(&flags), date: None, content }];
+    let append = Append { mailbox: MailboxName::new(folder)?, messages: List::of(&message) };
     imap.run(&Command::Append(append)).await?.success()?;
     Ok(())
 }
@@ -66,6 +63,7 @@ async fn compare(imap: &mut Imap, folder: &str, expected: &[usize]) -> Result<()
             numbering: Numbering::Sequence,
             messages: SequenceSet::new(&set)?,
             attributes: List::of(&wanted),
+            modifiers: List::default(),
         };
         let mut outcome = imap.run(&Command::Fetch(fetch)).await?.success()?;
         let mut text = outcome.literals.pop();

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use imap_proto::server::LiteralOffer;
-use imap_proto::{Append, Code, Command, ErrorCode, Status};
+use imap_proto::{Append, Code, Command, ErrorCode, NewContent, Status};
 use mail_wire::Keep;
 use mailstore::store::{BodyWriter, Error, InternalDate, NewMessage, Resource, Rights};
 
@@ -24,6 +24,16 @@ pub(super) struct Incoming {
     blocking: bool,
     /// What went wrong meanwhile: the rest of the message goes by.
     failed: Option<Failure>,
+}
+
+/// The message of an APPEND that has one, as a plain literal: no more is announced.
+fn only_message<'a>(append: &Append<'a>) -> Result<imap_proto::NewMessage<'a>, Failure> {
+    let mut messages = append.messages.iter();
+    match (messages.next(), messages.next()) {
+        (Some(message), None) if matches!(message.content, NewContent::Plain(_)) => Ok(message),
+        (Some(_), None) => Err(bad("Only a plain literal is taken")),
+        _ => Err(bad("One message at a time")),
+    }
 }
 
 impl Session {
@@ -45,16 +55,14 @@ impl Session {
     }
 
     fn check_offer(&self, append: &Append<'_>, bytes: u64) -> Result<(), Failure> {
-        if self.incoming.is_some() {
-            return Err(bad("One message at a time"));
-        }
+        let message = only_message(append)?;
         if bytes > u64::from(self.shared.store.message_bytes_max()) {
             return Err(Failure::Refused(Status::no("The message is too large").with_code(Code::TooBig)));
         }
         let who = self.who()?;
         who.require_reader()?;
         let name = who.names.read_to_store(&append.mailbox)?;
-        flags_to_set(append.flags)?;
+        flags_to_set(message.flags)?;
         let rights = who.store.my_rights(&name).map_err(|e| Failure::from(e).or_try_create())?;
         if !rights.contains(Rights::INSERT) {
             return Err(match rights.contains(Rights::LOOKUP) {
@@ -92,6 +100,7 @@ impl Session {
 
     /// Puts the message in.
     pub(super) async fn append(&mut self, append: &Append<'_>) -> Outcome {
+        let message = only_message(append)?;
         let incoming = self.incoming.take().ok_or_else(|| bad("No message"))?;
         if let Some(failed) = incoming.failed {
             return Err(failed);
@@ -107,7 +116,7 @@ impl Session {
             zone_minutes: date.zone_minutes(),
         };
         let message =
-            NewMessage { body, flags: flags_to_set(append.flags)?, internal_date: append.date.map(date) };
+            NewMessage { body, flags: flags_to_set(message.flags)?, internal_date: message.date.map(date) };
         let appended = who.store.append(&name, message).await;
         appended.map(Answer::Appended).map_err(|e| Failure::from(e).or_try_create())
     }

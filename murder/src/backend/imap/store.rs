@@ -2,7 +2,7 @@
 
 use imap_proto::{
     Copying, FetchItem, Flag, List, Numbering, Response, SettableFlag, Status, Store, StoreAction,
-    StoreAnswer,
+    StoreAnswer, StoreData,
 };
 use mailstore::store::{Expunges, Flags, FlagsOp, Keyword, SystemFlags, UidSet};
 
@@ -36,7 +36,12 @@ pub(super) fn flags_to_set<'a>(named: List<'a, SettableFlag<'a>>) -> Result<Flag
 
 impl Session {
     pub(super) async fn store(&mut self, store: &Store<'_>) -> Outcome {
-        let flags = flags_to_set(store.flags)?;
+        let StoreData::Flags(flags) = store.data else { return Err(bad("Unknown STORE item")) };
+        if store.unchanged_since.is_some() {
+            // To change flags all the same would be worse than to refuse.
+            return Err(bad("Unknown STORE modifier"));
+        }
+        let flags = flags_to_set(flags)?;
         let uids = self.named(store.numbering, &store.messages)?;
         let op = match store.action {
             StoreAction::Replace => FlagsOp::Replace,

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use imap_proto::client::{CommandId, Event as BackendEvent};
 use imap_proto::server::{Connection, Event, LiteralOffer};
-use imap_proto::{Append, Code, Command, MailboxName, Status};
+use imap_proto::{Append, Code, Command, MailboxName, NewContent, Status};
 use mail_wire::{Connection as _, Keep};
 
 use super::backends::Backend;
@@ -29,6 +29,10 @@ enum Refused {
     There(Answer),
 }
 
+fn one_message() -> Status<'static> {
+    Status::bad("One message at a time")
+}
+
 impl Session<'_> {
     /// Takes an APPEND from the announcement of its message to its reply.
     pub(super) async fn append(&mut self, offer: LiteralOffer) -> Result<(), LinkError> {
@@ -47,6 +51,13 @@ impl Session<'_> {
         let Command::Append(append) = offer.so_far() else {
             return Ok(Err(Refused::Here(Status::bad("No literal is expected here"))));
         };
+        let mut messages = append.messages.iter();
+        let (Some(message), None) = (messages.next(), messages.next()) else {
+            return Ok(Err(Refused::Here(one_message())));
+        };
+        if !matches!(message.content, NewContent::Plain(_)) {
+            return Ok(Err(Refused::Here(Status::bad("Only a plain literal is taken"))));
+        }
         if offer.bytes() == 0 {
             // It means "none after all" in RFC 3502.
             return Ok(Err(Refused::Here(Status::no("An empty message is not stored"))));
@@ -63,7 +74,7 @@ impl Session<'_> {
         let Some(backend) = self.backends.open(entry.server()).await else {
             return Ok(Err(Refused::Here(unavailable())));
         };
-        match begin(self.client, backend, &Append { mailbox, ..append }).await? {
+        match begin(self.client, backend, &Append { mailbox, messages: append.messages }).await? {
             Ok(Begun::Wanted(id)) => Ok(Ok(Target { server: entry.server().into(), id })),
             Ok(Begun::Refused(answer)) => Ok(Err(Refused::There(answer))),
             Err(lost) => {
@@ -87,6 +98,8 @@ impl Session<'_> {
                     }
                 }
                 Some(Event::Command(ticket, _)) => break ticket,
+                // Its bytes go by; the APPEND is abandoned with it.
+                Some(Event::Offer(second)) => self.client.conn().refuse(second, &one_message())?,
                 Some(Event::Abandoned) | None => {
                     self.backends.lose(&target.server, &Lost::ClientGaveUp);
                     return Ok(());

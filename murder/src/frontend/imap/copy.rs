@@ -12,8 +12,8 @@ use imap_proto::client::{Event, Piece};
 use imap_proto::server::Connection;
 use imap_proto::{
     Append, Code, Command, Copying, DateTime, ErrorCode, Fetch, FetchAttribute, FetchItem, Flag, List,
-    MailboxName, Numbering, Peek, Response, Section, SectionText, SequenceNumber, SequenceRange, SequenceSet,
-    SettableFlag, Status, Store, StoreAction, StoreAnswer,
+    MailboxName, NewContent, NewMessage, Numbering, Peek, Response, Section, SectionText, SequenceNumber,
+    SequenceRange, SequenceSet, SettableFlag, Status, Store, StoreAction, StoreAnswer, StoreData,
 };
 use imap_proto::{Data, PartPath};
 use mail_wire::Ticket;
@@ -134,6 +134,7 @@ impl Session<'_> {
             numbering: copying.numbering,
             messages: copying.messages,
             attributes: List::of(&attributes),
+            modifiers: List::default(),
         });
         let Some(server) = self.backends.selected_server() else { return Ok(Err(None)) };
         let wanted: relay::Wanted = |response| match response {
@@ -311,13 +312,20 @@ async fn copy_one(
     let whole = Section { path: PartPath::MESSAGE, text: SectionText::All };
     let attributes = [FetchAttribute::Section { peek: Peek::LeaveUnseen, section: whole, partial: None }];
     let Some(messages) = SequenceSet::of(&range) else { return Ok(Ok(None)) };
-    let fetch = Fetch { numbering: Numbering::Uid, messages, attributes: List::of(&attributes) };
+    let fetch = Fetch {
+        numbering: Numbering::Uid,
+        messages,
+        attributes: List::of(&attributes),
+        modifiers: List::default(),
+    };
     let id = match source.link.conn().command(&Command::Fetch(fetch)) {
         Ok(id) => id,
         Err(e) => return Ok(Err(Failure::Source(LinkError::from(e).into()))),
     };
     let flags = original.settable_flags();
-    let append = Append { mailbox, flags: List::of(&flags), date: original.date, message: Data::Nil };
+    let new = |data| {
+        [NewMessage { flags: List::of(&flags), date: original.date, content: NewContent::Plain(data) }]
+    };
     let mut flow = Flow::default();
     let mut copy = None;
     // The APPEND whose bytes are on their way.
@@ -335,9 +343,9 @@ async fn copy_one(
             Event::Untagged(response) if body(&response.view()).is_some() => {
                 let view = response.view();
                 let Some(message) = body(&view) else { continue };
-                match relay::run(client, target, &Command::Append(Append { message, ..append }), nothing)
-                    .await?
-                {
+                let messages = new(message);
+                let append = Append { mailbox, messages: List::of(&messages) };
+                match relay::run(client, target, &Command::Append(append), nothing).await? {
                     Ok(answer) if answer.is_ok() => copy = Some(answer),
                     Ok(answer) => {
                         return Ok(Err(abandon(client, source, id, Failure::Refused(answer)).await?));
@@ -348,8 +356,8 @@ async fn copy_one(
             Event::Piece(Piece::Head { so_far, literal, .. })
                 if under_way.is_none() && matches!(so_far.view(), Response::Fetch { .. }) =>
             {
-                let message = Data::Streamed { id: literal.id, bytes: literal.bytes };
-                match begin(client, target, &Append { message, ..append }).await? {
+                let messages = new(Data::Streamed { id: literal.id, bytes: literal.bytes });
+                match begin(client, target, &Append { mailbox, messages: List::of(&messages) }).await? {
                     Ok(Begun::Wanted(id)) => under_way = Some(id),
                     Ok(Begun::Refused(answer)) => {
                         return Ok(Err(abandon(client, source, id, Failure::Refused(answer)).await?));
@@ -443,9 +451,10 @@ fn mark_deleted<'a>(messages: SequenceSet<'a>, deleted: &'a [SettableFlag<'a>]) 
     Store {
         numbering: Numbering::Uid,
         messages,
+        unchanged_since: None,
         action: StoreAction::Add,
         answer: StoreAnswer::Silent,
-        flags: List::of(deleted),
+        data: StoreData::Flags(List::of(deleted)),
     }
 }
 

@@ -20,7 +20,7 @@ use mailstore::message::Structure;
 use mailstore::store::{Access, Body, Error, Flags, FlagsOp, Message, Rights, SystemFlags, UidSet, View};
 use tracing::warn;
 
-use super::answer::{Answer, Failure, Outcome, no, ok};
+use super::answer::{Answer, Failure, Outcome, bad, no, ok};
 use super::select::Selected;
 use super::updates::flags_of;
 use super::{Session, make_room};
@@ -43,6 +43,28 @@ struct Wanted<'a> {
     structure: bool,
     sets_seen: bool,
     flags: bool,
+}
+
+/// True for what FETCH is answered with here: RFC 3501.
+fn is_served(attribute: FetchAttribute<'_>) -> bool {
+    use FetchAttribute as A;
+    matches!(
+        attribute,
+        A::All
+            | A::Fast
+            | A::Full
+            | A::Envelope
+            | A::Flags
+            | A::InternalDate
+            | A::Uid
+            | A::Rfc822
+            | A::Rfc822Header
+            | A::Rfc822Size
+            | A::Rfc822Text
+            | A::Body
+            | A::BodyStructure
+            | A::Section { .. }
+    )
 }
 
 impl<'a> Wanted<'a> {
@@ -100,6 +122,12 @@ impl Session {
     pub(super) async fn fetch(&mut self, fetch: &Fetch<'_>) -> Outcome {
         if fetch.attributes.iter().count() > ATTRIBUTES_MAX {
             return Err(no(ErrorCode::Limit, "Too many attributes"));
+        }
+        if !fetch.modifiers.is_empty() {
+            return Err(bad("Unknown FETCH modifier"));
+        }
+        if !fetch.attributes.iter().all(is_served) {
+            return Err(bad("Unknown FETCH attribute"));
         }
         let uids = self.named(fetch.numbering, &fetch.messages)?;
         let wanted = Wanted::of(fetch);
