@@ -269,6 +269,11 @@ impl Original {
     fn settable_flags(&self) -> Vec<SettableFlag<'_>> {
         self.flags.iter().filter_map(|flag| SettableFlag::new(Flag::new(flag).ok()?)).collect()
     }
+
+    /// What is appended where it goes.
+    fn appended<'a>(&self, flags: &'a [SettableFlag<'a>], data: Data<'a>) -> NewMessage<'a> {
+        NewMessage { flags: List::of(flags), date: self.date, content: NewContent::Plain(data) }
+    }
 }
 
 impl Copied {
@@ -323,9 +328,6 @@ async fn copy_one(
         Err(e) => return Ok(Err(Failure::Source(LinkError::from(e).into()))),
     };
     let flags = original.settable_flags();
-    let new = |data| {
-        [NewMessage { flags: List::of(&flags), date: original.date, content: NewContent::Plain(data) }]
-    };
     let mut flow = Flow::default();
     let mut copy = None;
     // The APPEND whose bytes are on their way.
@@ -343,7 +345,7 @@ async fn copy_one(
             Event::Untagged(response) if body(&response.view()).is_some() => {
                 let view = response.view();
                 let Some(message) = body(&view) else { continue };
-                let messages = new(message);
+                let messages = [original.appended(&flags, message)];
                 let append = Append { mailbox, messages: List::of(&messages) };
                 match relay::run(client, target, &Command::Append(append), nothing).await? {
                     Ok(answer) if answer.is_ok() => copy = Some(answer),
@@ -356,7 +358,8 @@ async fn copy_one(
             Event::Piece(Piece::Head { so_far, literal, .. })
                 if under_way.is_none() && matches!(so_far.view(), Response::Fetch { .. }) =>
             {
-                let messages = new(Data::Streamed { id: literal.id, bytes: literal.bytes });
+                let data = Data::Streamed { id: literal.id, bytes: literal.bytes };
+                let messages = [original.appended(&flags, data)];
                 match begin(client, target, &Append { mailbox, messages: List::of(&messages) }).await? {
                     Ok(Begun::Wanted(id)) => under_way = Some(id),
                     Ok(Begun::Refused(answer)) => {
