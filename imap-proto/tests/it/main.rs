@@ -3,6 +3,7 @@
 // `allow-unwrap-in-tests` sees functions with `#[test]` only, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod append;
 mod conn_client;
 mod conn_owner;
 mod conn_pair;
