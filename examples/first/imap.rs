@@ -87,9 +87,9 @@ fn read(client: &mut client::Connection, event: client::Event, notes: &mut Trans
         }
         client::Event::Tagged(..) if is_idle && client.state() == State::Authenticated => {
             client.command(&Command::Select(MailboxName::new("INBOX")?))?;
-            let attributes = List::of(&[FetchAttribute::Uid, FetchAttribute::Rfc822]);
-            let (numbering, messages) = (Numbering::Sequence, SequenceSet::new("1:*")?);
-            client.command(&Command::Fetch(Fetch { numbering, messages, attributes }))?;
+            let attributes = [FetchAttribute::Uid, FetchAttribute::Rfc822];
+            let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new("1:*")?, &attributes);
+            client.command(&Command::Fetch(fetch))?;
             client.logout()?;
         }
         client::Event::Untagged(response) => notes.note(format_args!("{:?}", response.view())),

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use imap_proto::{Command, Fetch, FetchAttribute, List, MailboxName, Numbering, Response, SequenceSet};
+use imap_proto::{Command, Fetch, FetchAttribute, MailboxName, Numbering, Response, SequenceSet};
 use murder::config::{self, Node};
 use murder::node::Running;
 use murder::{backend::Backend, frontend::Frontend, master::Master};
@@ -68,9 +68,8 @@ pub(crate) async fn run(folder: &Path) -> Result<String, Failure> {
     while !imap.run(&select).await?.untagged.iter().any(|r| matches!(r.view(), Response::Exists(1..))) {
         sleep(Duration::from_millis(20)).await;
     }
-    let (numbering, messages) = (Numbering::Sequence, SequenceSet::new("1")?);
-    let attributes = List::of(&[FetchAttribute::Rfc822Text]);
-    let text = imap.run(&Command::Fetch(Fetch { numbering, messages, attributes })).await?.success()?;
+    let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new("1")?, &[FetchAttribute::Rfc822Text]);
+    let text = imap.run(&Command::Fetch(fetch)).await?.success()?;
     imap.logout().await;
     join!(frontend.shut_down(), backend.shut_down(), master.shut_down());
     let read = text.untagged.iter().map(|response| format!("alice reads {:?}\n", response.view()));

@@ -24,11 +24,7 @@
 //!
 //! // The client writes a command.
 //! let attributes = [FetchAttribute::Uid, FetchAttribute::Flags];
-//! let fetch = Fetch {
-//!     numbering: Numbering::Sequence,
-//!     messages: SequenceSet::new("1:*")?,
-//!     attributes: List::of(&attributes),
-//! };
+//! let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new("1:*")?, &attributes);
 //! let command = TaggedCommand { tag: Tag::new("a1")?, command: Command::Fetch(fetch) };
 //! let mut wire = Vec::new();
 //! command.encode(&mut Encoder::new(&mut wire, Literals::NonSync))?;
@@ -60,8 +56,9 @@
 //! (ACL, RIGHTS=), 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 5530 (response codes), 6154 (SPECIAL-USE,
 //! CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). Searching: 4731 (ESEARCH), 5032 (WITHIN), 5182
 //! (SEARCHRES), 5256 (SORT, THREAD), 5267 (CONTEXT, ESORT), 5466 (FILTERS), 5957 (SORT=DISPLAY), 6203 (SEARCH=FUZZY), 7377
-//! (MULTISEARCH), 9394 (PARTIAL), and the keys of 7162, 8474, 8514 and X-GM-EXT-1. What is not known is kept as typed
-//! unknowns with their spans.
+//! (MULTISEARCH), 9394 (PARTIAL). Messages: 3502 (MULTIAPPEND), 3516 (BINARY), 4467 and 5524 (URLAUTH), 4469 (CATENATE),
+//! 5092 (URLs), 6855 (APPEND with UTF8), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8508 (REPLACE), 8514 (SAVEDATE), 8970
+//! (PREVIEW), 9586 (UIDFETCH), X-GM-EXT-1. What is not known is kept as typed unknowns with their spans.
 
 #![forbid(unsafe_code)]
 

@@ -92,12 +92,7 @@ pub(crate) async fn fetch(imap: &mut Imap, number: u32) -> Result<Vec<u8>, Failu
     let wanted =
         [FetchAttribute::Section { peek: Peek::LeaveUnseen, section: Section::MESSAGE, partial: None }];
     let set = number.to_string();
-    let fetch = Fetch {
-        numbering: Numbering::Sequence,
-        messages: SequenceSet::new(&set)?,
-        attributes: List::of(&wanted),
-        modifiers: List::default(),
-    };
+    let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new(&set)?, &wanted);
     let outcome = imap.run(&Command::Fetch(fetch)).await?.success()?;
     if let Some(literal) = outcome.literals.into_iter().next() {
         return Ok(literal);

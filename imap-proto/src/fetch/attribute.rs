@@ -172,6 +172,16 @@ impl FetchAttribute<'_> {
 }
 
 impl<'a> Fetch<'a> {
+    /// FETCH of these attributes, without modifiers.
+    #[must_use]
+    pub fn new(
+        numbering: Numbering,
+        messages: SequenceSet<'a>,
+        attributes: &'a [FetchAttribute<'a>],
+    ) -> Self {
+        Self { numbering, messages, attributes: List::of(attributes), modifiers: List::of(&[]) }
+    }
+
     pub(crate) fn read(numbering: Numbering, cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         let messages = SequenceSet::unchecked(&cursor.spaced()?)?;
         let attributes = match cursor.peek() {

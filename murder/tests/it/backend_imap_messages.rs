@@ -247,6 +247,36 @@ async fn an_append_is_refused_before_its_message_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_served_is_refused_and_nothing_of_it_done() {
+    let solo = Solo::start().await;
+    let mut imap = with_messages(&solo, &[&message("1")]).await;
+    for command in [
+        "FETCH 1 BINARY[1]",
+        "FETCH 1 (UID MODSEQ)",
+        "FETCH 1 PREVIEW (LAZY)",
+        "FETCH 1 RFC822.PEEK",
+        "FETCH 1 X-GM-LABELS",
+        "FETCH 1 FLAGS (CHANGEDSINCE 1)",
+        "UID FETCH 1 FLAGS (PARTIAL 1:1)",
+        "STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Deleted)",
+        "STORE 1 +X-GM-LABELS (x)",
+        "APPEND INBOX CATENATE (URL /INBOX/;UID=1)",
+        "APPEND INBOX CATENATE (TEXT {8+}\r\nS: x\r\n\r\n)",
+        "APPEND INBOX UTF8 (~{8+}\r\nS: x\r\n\r\n)",
+        "APPEND INBOX ~{8+}\r\nS: x\r\n\r\n",
+        "APPEND INBOX {8+}\r\nS: x\r\n\r\n {12+}\r\nz LOGOUT\r\n\r\n",
+        "REPLACE 1 INBOX {8+}\r\nS: x\r\n\r\n",
+        "UID REPLACE 1 INBOX CATENATE (URL /INBOX/;UID=1)",
+        "GENURLAUTH imap://alice@x/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+        "RESETKEY",
+        "URLFETCH imap://alice@x/INBOX/;UID=1",
+    ] {
+        imap.check(command, &[], "BAD").await;
+    }
+    imap.check("FETCH 1:* FLAGS", &["* 1 FETCH (FLAGS ())"], "OK").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_flags_and_uids_outlive_a_kill() {
     let mut solo = Solo::start().await;
     let mut imap = with_messages(&solo, &[&message("1"), &message("2")]).await;

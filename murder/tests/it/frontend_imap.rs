@@ -31,6 +31,23 @@ async fn a_message_appended_is_fetched_stored_and_expunged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_message_of_an_append_is_refused_and_the_first_not_kept() {
+    let murder = Murder::start().await;
+    let mut alice = murder.session("alice").await;
+    for append in [
+        "APPEND INBOX {8+}\r\nS: x\r\n\r\n {12+}\r\nz LOGOUT\r\n\r\n",
+        "APPEND INBOX ~{8+}\r\nS: x\r\n\r\n",
+        "APPEND INBOX CATENATE (TEXT {8+}\r\nS: x\r\n\r\n)",
+    ] {
+        let refused = alice.ask(append).await;
+        assert!(refused[0].starts_with("BAD") && refused.len() == 1, "{append}: {refused:?}");
+    }
+    alice.append("INBOX", "", MESSAGE).await;
+    let selected = alice.ok("SELECT INBOX").await;
+    assert!(selected.contains(&"* 1 EXISTS".to_owned()), "{selected:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_messages_pass_both_ways_in_pieces() {
     let murder = Murder::start().await;
     let mut alice = murder.session("alice").await;

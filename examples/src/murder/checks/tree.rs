@@ -59,12 +59,7 @@ async fn compare(imap: &mut Imap, folder: &str, expected: &[usize]) -> Result<()
             FetchAttribute::Section { peek: Peek::LeaveUnseen, section: Section::MESSAGE, partial: None },
         ];
         let set = u32::to_string(&sequence);
-        let fetch = Fetch {
-            numbering: Numbering::Sequence,
-            messages: SequenceSet::new(&set)?,
-            attributes: List::of(&wanted),
-            modifiers: List::default(),
-        };
+        let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new(&set)?, &wanted);
         let mut outcome = imap.run(&Command::Fetch(fetch)).await?.success()?;
         let mut text = outcome.literals.pop();
         let mut flags = Vec::new();

@@ -130,12 +130,7 @@ impl Session<'_> {
         copying: &Copying<'_>,
     ) -> Result<Result<Vec<Original>, Option<Answer>>, LinkError> {
         let attributes = [FetchAttribute::Uid, FetchAttribute::Flags, FetchAttribute::InternalDate];
-        let fetch = Command::Fetch(Fetch {
-            numbering: copying.numbering,
-            messages: copying.messages,
-            attributes: List::of(&attributes),
-            modifiers: List::default(),
-        });
+        let fetch = Command::Fetch(Fetch::new(copying.numbering, copying.messages, &attributes));
         let Some(server) = self.backends.selected_server() else { return Ok(Err(None)) };
         let wanted: relay::Wanted = |response| match response {
             Response::Fetch { items, .. } => {
@@ -317,12 +312,7 @@ async fn copy_one(
     let whole = Section { path: PartPath::MESSAGE, text: SectionText::All };
     let attributes = [FetchAttribute::Section { peek: Peek::LeaveUnseen, section: whole, partial: None }];
     let Some(messages) = SequenceSet::of(&range) else { return Ok(Ok(None)) };
-    let fetch = Fetch {
-        numbering: Numbering::Uid,
-        messages,
-        attributes: List::of(&attributes),
-        modifiers: List::default(),
-    };
+    let fetch = Fetch::new(Numbering::Uid, messages, &attributes);
     let id = match source.link.conn().command(&Command::Fetch(fetch)) {
         Ok(id) => id,
         Err(e) => return Ok(Err(Failure::Source(LinkError::from(e).into()))),

@@ -229,7 +229,29 @@ pub(super) fn untagged(
 
 /// The status with its code only if that is one for clients.
 fn clean(status: Status<'_>) -> Status<'_> {
-    let code =
-        status.code.filter(|code| !matches!(code, Code::Capability(_) | Code::Unknown(_) | Code::Invalid(_)));
+    let code = status.code.filter(is_for_clients);
     Status { code, ..status }
+}
+
+/// The codes of what a front-end announces. Capabilities and referrals are those of a server that no client knows of.
+fn is_for_clients(code: &Code<'_>) -> bool {
+    matches!(
+        code,
+        Code::Alert
+            | Code::BadCharset(_)
+            | Code::Parse
+            | Code::PermanentFlags(_)
+            | Code::ReadOnly
+            | Code::ReadWrite
+            | Code::TryCreate
+            | Code::UidNext(_)
+            | Code::UidValidity(_)
+            | Code::Unseen(_)
+            | Code::AppendUid { .. }
+            | Code::CopyUid { .. }
+            | Code::UidNotSticky
+            | Code::UseAttr
+            | Code::TooBig
+            | Code::Condition(_)
+    )
 }
