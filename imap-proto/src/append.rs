@@ -187,13 +187,10 @@ impl Encode for NewMessage<'_> {
 
 impl Encode for Append<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        if self.messages.is_empty() {
-            return Err(PeerIncompatible::Inexpressible("APPEND without a message"));
-        }
         out.raw(b" ");
         self.mailbox.encode(out)?;
         out.raw(b" ");
-        self.messages.encode_bare(out)
+        self.messages.encode_some(out)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::status::StatusQuery;
 use crate::store::Store;
 use crate::string::IString;
 use crate::tag::Tag;
-use crate::tape::{Cursor, Item, List};
+use crate::tape::{Cursor, List};
 use crate::token::{Kind, Span};
 use crate::urlauth::{ResetKey, UrlQuery, UrlRump};
 
@@ -519,7 +519,10 @@ impl Encode for Command<'_> {
         match self {
             Self::Authenticate(args) => args.encode(out),
             Self::Login(args) => args.encode(out),
-            Self::Enable(capabilities) => some(out, capabilities),
+            Self::Enable(capabilities) => {
+                out.raw(b" ");
+                capabilities.encode_some(out)
+            },
             Self::Id(args) => args.encode(out),
             Self::Select(mailbox)
             | Self::Examine(mailbox)
@@ -547,9 +550,15 @@ impl Encode for Command<'_> {
             Self::Status(args) => args.encode(out),
             Self::Append(args) => args.encode(out),
             Self::Replace(args) => args.encode(out),
-            Self::GenUrlAuth(urls) => some(out, urls),
+            Self::GenUrlAuth(urls) => {
+                out.raw(b" ");
+                urls.encode_some(out)
+            }
             Self::ResetKey(args) => args.encode(out),
-            Self::UrlFetch(urls) => some(out, urls),
+            Self::UrlFetch(urls) => {
+                out.raw(b" ");
+                urls.encode_some(out)
+            }
             Self::UidExpunge(set) => {
                 out.raw(b" ");
                 set.encode(out)
@@ -588,16 +597,4 @@ impl Encode for Command<'_> {
             | Self::Unknown(_) => Ok(()),
         }
     }
-}
-
-/// Arguments of which there must be one.
-fn some<'a, S: Sink, T: Item<'a> + Encode>(
-    out: &mut Encoder<'_, S>,
-    arguments: &List<'a, T>,
-) -> Result<(), PeerIncompatible> {
-    if arguments.is_empty() {
-        return Err(PeerIncompatible::Inexpressible("command without its arguments"));
-    }
-    out.raw(b" ");
-    arguments.encode_bare(out)
 }

@@ -1,4 +1,13 @@
 //! COPY (RFC 3501 6.4.7) and MOVE (RFC 6851).
+//!
+//! ```
+//! use imap_proto::{Command, Numbering, Parser};
+//! let mut parser = Parser::new();
+//! let Command::Move(copying) = parser.command(b"a UID MOVE 42:69 foo")?.command else { panic!() };
+//! assert_eq!((copying.numbering, copying.mailbox.to_utf8().as_ref()), (Numbering::Uid, "foo"));
+//! assert!(copying.messages.resolve(100).eq([42..=69]));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

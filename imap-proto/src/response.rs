@@ -18,7 +18,7 @@ use crate::search::{Esearch, SearchResult, Threads};
 use crate::status::MailboxStatus;
 use crate::string::Text;
 use crate::tag::Tag;
-use crate::tape::{Cursor, Item, List};
+use crate::tape::{Cursor, List};
 use crate::token::Span;
 use crate::urlauth::{UrlContent, UrlText};
 use crate::vanished::Vanished;
@@ -299,8 +299,14 @@ impl Encode for Response<'_> {
                 items.encode(out)?;
             }
             Self::Vanished(vanished) => data(out, b"* VANISHED", vanished)?,
-            Self::GenUrlAuth(urls) => some(out, b"* GENURLAUTH ", urls)?,
-            Self::UrlFetch(urls) => some(out, b"* URLFETCH ", urls)?,
+            Self::GenUrlAuth(urls) => {
+                out.raw(b"* GENURLAUTH ");
+                urls.encode_some(out)?;
+            }
+            Self::UrlFetch(urls) => {
+                out.raw(b"* URLFETCH ");
+                urls.encode_some(out)?;
+            }
             Self::Namespace(namespaces) => data(out, b"* NAMESPACE", namespaces)?,
             Self::Id(id) => data(out, b"* ID", id)?,
             Self::Acl(acl) => data(out, b"* ACL", acl)?,
@@ -336,19 +342,6 @@ fn words<S: Sink>(
         out.raw(b" ");
     }
     capabilities.encode_bare(out)
-}
-
-/// Items that are not in parentheses, at least one.
-fn some<'a, S: Sink, T: Item<'a> + Encode>(
-    out: &mut Encoder<'_, S>,
-    name: &[u8],
-    items: &List<'a, T>,
-) -> Result<(), PeerIncompatible> {
-    if items.is_empty() {
-        return Err(PeerIncompatible::Inexpressible("list of nothing"));
-    }
-    out.raw(name);
-    items.encode_bare(out)
 }
 
 fn numbered<S: Sink>(out: &mut Encoder<'_, S>, number: u32, name: &[u8]) {

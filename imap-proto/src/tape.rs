@@ -367,6 +367,17 @@ impl<'a, T: Item<'a>> List<'a, T> {
         Ok(())
     }
 
+    /// The same for a list that must hold something.
+    pub(crate) fn encode_some<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible>
+    where
+        T: Encode,
+    {
+        if self.is_empty() {
+            return Err(PeerIncompatible::Inexpressible("empty list"));
+        }
+        self.encode_bare(out)
+    }
+
     pub(crate) fn encode_or_nil<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible>
     where
         T: Encode,

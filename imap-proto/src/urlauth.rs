@@ -337,10 +337,7 @@ impl Encode for UrlContent<'_> {
         out.raw(b" ");
         match &self.found {
             UrlFound::Content(data) => data.encode(out),
-            UrlFound::Items(items) if items.is_empty() => {
-                Err(PeerIncompatible::Inexpressible("URLFETCH of nothing"))
-            }
-            UrlFound::Items(items) => items.encode_bare(out),
+            UrlFound::Items(items) => items.encode_some(out),
         }
     }
 }

@@ -1,4 +1,15 @@
 //! Sections: which part of a message (RFC 3501 6.4.5, `section`), as in `BODY[4.1.HEADER.FIELDS (DATE)]<0.512>`.
+//!
+//! ```
+//! use imap_proto::{Command, FetchAttribute, Parser, SectionText};
+//! let mut parser = Parser::new();
+//! let frame = b"a FETCH 1 BODY.PEEK[4.1.HEADER.FIELDS (DATE)]<0.512>";
+//! let Command::Fetch(fetch) = parser.command(frame)?.command else { panic!() };
+//! let Some(FetchAttribute::Section { section, .. }) = fetch.attributes.iter().next() else { panic!() };
+//! assert!(section.path.iter().map(|number| number.get()).eq([4, 1]));
+//! assert!(matches!(section.text, SectionText::HeaderFields(names) if names.iter().count() == 1));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::fmt;
 use std::num::NonZeroU32;

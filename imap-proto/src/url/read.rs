@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use mail_wire::InvalidMessage;
 
-use super::authorization::{self, Expire, UrlAuth};
+use super::authorization::{self, Expire};
 use super::component::{Alphabet, Component};
 use super::{ImapUrl, UrlBase, UrlMessage, UrlPartial, server};
 
@@ -15,38 +15,33 @@ pub(super) fn url(text: &str) -> Result<ImapUrl<'_>, InvalidMessage> {
     let (base, path) = base(text)?;
     let mut url =
         ImapUrl { base, mailbox: None, uid_validity: None, search: None, message: None, auth: None };
-    // Offsets are told by how much is left.
-    let at = |rest: &str| text.len() - rest.len();
-    if let Some((path, search)) = path.split_once('?') {
-        url.search = Some(Component::read(search, Alphabet::Path, at(search))?);
-        let (mailbox, rest) = path.split_at(path.find(';').unwrap_or(path.len()));
-        url.mailbox = Some(Component::read(mailbox, Alphabet::Path, at(search) - 1 - path.len())?);
-        if !rest.is_empty() {
-            let validity = rest.get(1..).and_then(|rest| parameter(rest, "UIDVALIDITY"));
-            let malformed = InvalidMessage::new("malformed UIDVALIDITY", at(search) - 1 - rest.len());
-            url.uid_validity = Some(validity.and_then(non_zero).ok_or(malformed)?);
-        }
-        return Ok(url);
-    }
+    let start = text.len() - path.len();
+    let (path, search) = match path.split_once('?') {
+        Some((path, search)) => (path, Some(search)),
+        None => (path, None),
+    };
     let (mailbox, parameters) = path.split_at(path.find(';').unwrap_or(path.len()));
     // A slash before what names a message belongs to that; any other one is the mailbox's.
     let ends = parameters.strip_prefix(';').is_some_and(begins_behind_slash);
     let name = mailbox.strip_suffix('/').filter(|_| ends).unwrap_or(mailbox);
     let slashed = name.len() < mailbox.len();
-    if !name.is_empty() {
-        url.mailbox = Some(Component::read(name, Alphabet::Path, at(path))?);
-    } else if slashed {
-        return Err(InvalidMessage::new("empty part of a URL", at(path)));
+    if !name.is_empty() || slashed {
+        url.mailbox = Some(Component::read(name, Alphabet::Path, start)?);
     }
-    read_parameters(&mut url, parameters, slashed, at(parameters))?;
-    let complete = url.message.is_none_or(|message| message.uid.is_some());
-    if !complete && url.base != UrlBase::Relative {
-        return Err(InvalidMessage::new("part of no message", text.len()));
+    read_parameters(&mut url, parameters, slashed, start + mailbox.len())?;
+    let end = start + path.len();
+    if let Some(search) = search {
+        if url.mailbox.is_none() || url.message.is_some() {
+            return Err(InvalidMessage::new("search in no mailbox", end));
+        }
+        url.search = Some(Component::read(search, Alphabet::Path, end + 1)?);
     }
-    if url.mailbox.is_none() && url.message.is_some() && url.base != UrlBase::Relative {
-        return Err(InvalidMessage::new("message of no mailbox", text.len()));
+    match url.message {
+        Some(message) if url.base != UrlBase::Relative && (message.uid.is_none() || url.mailbox.is_none()) => {
+            Err(InvalidMessage::new("part of no message", end))
+        }
+        _ => Ok(url),
     }
-    Ok(url)
 }
 
 fn base(text: &str) -> Result<(UrlBase<'_>, &str), InvalidMessage> {
@@ -112,8 +107,9 @@ fn read_parameters<'a>(
         let (name, value) = piece.split_once('=').ok_or(malformed("expected a parameter"))?;
         let value_at = at + name.len() + 1;
         let (found, needs_slash) = rank_of(name).ok_or(malformed("unknown parameter"))?;
-        let first_of_relative = rank == Rank::Start && url.mailbox.is_none();
-        if found <= rank || needs_slash != (slashed || (first_of_relative && needs_slash)) {
+        // Nothing stands in front of the first parameter of a relative reference.
+        let is_first = rank == Rank::Start && url.mailbox.is_none();
+        if found <= rank || (needs_slash != slashed && !(needs_slash && is_first)) {
             return Err(malformed("misplaced parameter"));
         }
         let message = url.message.unwrap_or(UrlMessage { uid: None, section: None, partial: None });
@@ -144,11 +140,11 @@ fn read_parameters<'a>(
         }
         (rank, slashed, rest) = (found, next_slashed, next);
     }
-    let of_message = match url.auth {
-        Some(UrlAuth { .. }) => url.message.is_some_and(|message| message.uid.is_some()),
-        None => expire.is_none(),
-    };
-    if of_message { Ok(()) } else { Err(InvalidMessage::new("authorization of no message", offset)) }
+    let has_message = url.message.is_some_and(|message| message.uid.is_some());
+    if url.auth.is_some() && !has_message || url.auth.is_none() && expire.is_some() {
+        return Err(InvalidMessage::new("authorization of no message", offset));
+    }
+    Ok(())
 }
 
 fn rank_of(name: &str) -> Option<(Rank, bool)> {
