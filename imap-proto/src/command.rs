@@ -522,7 +522,7 @@ impl Encode for Command<'_> {
             Self::Enable(capabilities) => {
                 out.raw(b" ");
                 capabilities.encode_some(out)
-            },
+            }
             Self::Id(args) => args.encode(out),
             Self::Select(mailbox)
             | Self::Examine(mailbox)

@@ -37,7 +37,9 @@ pub(super) fn url(text: &str) -> Result<ImapUrl<'_>, InvalidMessage> {
         url.search = Some(Component::read(search, Alphabet::Path, end + 1)?);
     }
     match url.message {
-        Some(message) if url.base != UrlBase::Relative && (message.uid.is_none() || url.mailbox.is_none()) => {
+        Some(message)
+            if url.base != UrlBase::Relative && (message.uid.is_none() || url.mailbox.is_none()) =>
+        {
             Err(InvalidMessage::new("part of no message", end))
         }
         _ => Ok(url),

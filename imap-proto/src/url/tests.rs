@@ -99,7 +99,7 @@ fn what_is_no_url_is_an_error_with_its_place() {
         ("imap://a/b?", 11),
         ("imap://a/?ALL", 9),
         ("imap://a/b?x y", 12),
-        ("imap://a/b/;UID=1?ALL", 18),
+        ("imap://a/b/;UID=1?ALL", 17),
         ("imap://a/b;UID=1", 11),
         ("imap://a/b;UIDVALIDITY=0", 11),
         ("imap://a/b;UIDVALIDITY=01", 11),

@@ -16,8 +16,8 @@ use imap_proto::{
     Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces, Numbering, One, PartKind,
     Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, Response, Rights,
     RightsAction, Section, SectionText, Separator, SequenceNumber, SequenceRange, SequenceSet, SetAcl,
-    SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery, StatusValue, Store, Tag,
-    TaggedCommand, Text,
+    SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery, StatusValue, Tag, TaggedCommand,
+    Text,
 };
 
 #[path = "generate_message.rs"]

@@ -12,10 +12,6 @@ use imap_proto::{
 use super::{Gen, leak};
 
 impl Gen<'_> {
-    fn modseq(&mut self) -> ModSeq {
-        if self.below(8) == 1 { ModSeq::MAX } else { ModSeq::new(self.u64() >> 1).unwrap() }
-    }
-
     fn object_id(&mut self) -> ObjectId<'static> {
         ObjectId::new(self.pick(&["M1", "nil", "NIL", "-", "T_6d99ac3275bb4e"])).unwrap()
     }

@@ -130,7 +130,7 @@ impl Gen<'_> {
         SearchResult { numbers, modseq: self.option(Self::modseq).filter(|_| !numbers.is_empty()) }
     }
 
-    fn modseq(&mut self) -> ModSeq {
+    pub(super) fn modseq(&mut self) -> ModSeq {
         ModSeq::new(self.u64() >> 1).unwrap()
     }
 

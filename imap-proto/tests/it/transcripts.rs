@@ -6,9 +6,6 @@ use imap_proto::{
     Response, SectionText, StatusItem, StatusValue,
 };
 
-use mail_wire::testing::every_split;
-use mail_wire::{FrameLimits, Input, Keep, LiteralFramer, LiteralMode, Part};
-
 use crate::support::{corpus, shown, transcript};
 
 #[test]
@@ -31,29 +28,6 @@ fn every_example_line_is_understood() {
         }
     }
     assert!(commands > 100 && responses > 200, "{commands} {responses}");
-}
-
-#[test]
-fn every_example_line_is_one_frame_at_every_split() {
-    for line in corpus() {
-        let mode = if line.from_client { LiteralMode::Command } else { LiteralMode::Response };
-        let wire = [&line.frame[..], b"\r\n"].concat();
-        let frames = every_split(&wire, |pieces| {
-            let (mut input, mut framer) = (Input::new(), LiteralFramer::new(FrameLimits::default()));
-            let mut frames = Vec::new();
-            for piece in pieces {
-                input.buffer().extend_from_slice(piece);
-                while let Some(part) = framer.poll(&mut input, mode).unwrap() {
-                    match part {
-                        Part::Offer(_) => framer.keep(Keep::Collect).unwrap(),
-                        part => frames.push(part),
-                    }
-                }
-            }
-            frames
-        });
-        assert_eq!(frames, [Part::Whole(line.frame.into())]);
-    }
 }
 
 #[test]
