@@ -1,4 +1,16 @@
 //! Access control: SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS and their responses (RFC 4314).
+//!
+//! Identifiers are kept as they come: what they name, and their normalisation, is the store's business. A `-` in front
+//! of one makes its rights negative.
+//!
+//! ```
+//! use imap_proto::{Command, Parser, RightsAction};
+//! let mut parser = Parser::new();
+//! let Command::SetAcl(change) = parser.command(b"A002 SETACL INBOX/Drafts Chris +cda")?.command else { panic!() };
+//! assert_eq!(change.action, RightsAction::Add);
+//! assert!(change.rights.contains(b'd') && !change.rights.contains(b'l'));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
@@ -14,7 +26,7 @@ pub struct Rights<'a>(IString<'a>);
 
 impl PartialEq for Rights<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.iter().all(|right| other.contains(right)) && other.iter().all(|right| self.contains(right))
+        self.set() == other.set()
     }
 }
 
@@ -27,6 +39,13 @@ impl<'a> Rights<'a> {
     /// The rights of these letters.
     pub fn new(rights: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, InvalidMessage> {
         Self::of_string(IString::new(rights)?).ok_or(InvalidMessage::new("expected rights", 0))
+    }
+
+    /// A bit for each letter and digit. Names of rights may repeat, as often as a peer likes.
+    fn set(&self) -> u64 {
+        self.iter().fold(0, |set, right| {
+            set | 1 << if right.is_ascii_digit() { right - b'0' } else { (right & 31) + 10 }
+        })
     }
 
     fn of_string(string: IString<'a>) -> Option<Self> {
@@ -136,17 +155,30 @@ impl<'a> SetAcl<'a> {
         let Some(rights) = Rights::of_string(rights) else { return node.fail("expected rights") };
         Ok(Self { mailbox, identifier, action, rights })
     }
+
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)
+    }
 }
 
 impl<'a> AclSubject<'a> {
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         Ok(Self { mailbox: MailboxName::argument(cursor)?, identifier: cursor.spaced()?.astring()? })
     }
+
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)
+    }
 }
 
 impl<'a> Acl<'a> {
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         Ok(Self { mailbox: MailboxName::argument(cursor)?, entries: cursor.rest() })
+    }
+
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)?;
+        self.entries.check(check)
     }
 }
 
@@ -161,6 +193,7 @@ impl<'a> ListRights<'a> {
     }
 
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)?;
         self.optional.check(check)
     }
 }
@@ -168,6 +201,10 @@ impl<'a> ListRights<'a> {
 impl<'a> MyRights<'a> {
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         Ok(Self { mailbox: MailboxName::argument(cursor)?, rights: Rights::of_node(&cursor.spaced()?)? })
+    }
+
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)
     }
 }
 
@@ -256,5 +293,32 @@ impl Encode for MyRights<'_> {
         self.mailbox.encode(out)?;
         out.raw(b" ");
         self.rights.encode(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Command, Parser};
+
+    #[test]
+    fn rights_are_sets_of_lower_case_letters_and_digits() {
+        let rights = |text: &'static str| Rights::new(text).unwrap();
+        assert_eq!(rights("lrs"), rights("srl"));
+        assert_ne!(rights("lrs"), rights("lr"));
+        for bad in ["lQ", "l r", "l-", "\u{e9}"] {
+            assert!(Rights::new(bad).is_err(), "{bad}");
+        }
+        let mut parser = Parser::new();
+        assert!(parser.command(b"A035 SETACL INBOX/Drafts John lrQswicda").is_err());
+        assert!(parser.command(b"a SETACL x y +-l").is_err());
+        let Command::SetAcl(change) = parser.command(b"a SETACL x -fred \"\"").unwrap().command else {
+            panic!()
+        };
+        assert_eq!(
+            (change.identifier.to_utf8().unwrap().as_ref(), change.action),
+            ("-fred", RightsAction::Replace)
+        );
+        assert_eq!(change.rights, rights(""));
     }
 }

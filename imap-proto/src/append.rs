@@ -117,6 +117,7 @@ impl<'a> Append<'a> {
     }
 
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)?;
         self.messages.check_some(check)
     }
 }

@@ -334,7 +334,7 @@ mod tests {
             ("AUTH=gssapi", Capability::Auth(Mechanism::new("GSSAPI").unwrap())),
             ("THREAD=References", Capability::Thread(name("REFERENCES"))),
             ("RIGHTS=texk", Capability::RIGHTS_KXTE),
-            ("QUOTA=RES-STORAGE", Capability::QuotaResource(Resource::STORAGE)),
+            ("QUOTA=RES-STORAGE", Capability::QuotaResource(Resource::Storage)),
             ("I18NLEVEL=2", Capability::I18nLevel(2)),
             ("APPENDLIMIT", Capability::AppendLimit(None)),
             ("APPENDLIMIT=18446744073709551615", Capability::AppendLimit(Some(u64::MAX))),

@@ -5,20 +5,27 @@
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::acl::{AclSubject, SetAcl};
+use crate::annotation::{GetAnnotation, SetAnnotation};
 use crate::append::Append;
 use crate::capability::Capability;
 use crate::chars::{key, keys};
+use crate::compress::Compression;
 use crate::copy::Copying;
+use crate::create::{Create, Rename};
 use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::Fetch;
 use crate::id::Id;
-use crate::list::{Create, ListQuery};
+use crate::list::ListQuery;
 use crate::login::{Authenticate, Login};
 use crate::mailbox::MailboxName;
+use crate::metadata::{GetMetadata, SetMetadata};
+use crate::notify::Notify;
+use crate::peer::{LocalAppend, LocalCreate, Xfer};
 use crate::quirks::Check;
 use crate::quota::SetQuota;
 use crate::replace::Replace;
 use crate::search::{Multisearch, Search, Sort, ThreadQuery};
+use crate::select::Select;
 use crate::sequence::SequenceSet;
 use crate::status::StatusQuery;
 use crate::store::Store;
@@ -69,6 +76,10 @@ pub enum Command<'a> {
     Logout,
     /// `STARTTLS`.
     StartTls,
+    /// `COMPRESS` (RFC 4978).
+    Compress(Compression),
+    /// `UNAUTHENTICATE` (RFC 8437).
+    Unauthenticate,
     /// `AUTHENTICATE`.
     Authenticate(Authenticate<'a>),
     /// `LOGIN`.
@@ -78,20 +89,15 @@ pub enum Command<'a> {
     /// `ID` (RFC 2971).
     Id(Id<'a>),
     /// `SELECT`.
-    Select(MailboxName<'a>),
+    Select(Select<'a>),
     /// `EXAMINE`.
-    Examine(MailboxName<'a>),
+    Examine(Select<'a>),
     /// `CREATE`.
     Create(Create<'a>),
     /// `DELETE`.
     Delete(MailboxName<'a>),
     /// `RENAME`.
-    Rename {
-        /// The present name.
-        from: MailboxName<'a>,
-        /// The name to be.
-        to: MailboxName<'a>,
-    },
+    Rename(Rename<'a>),
     /// `SUBSCRIBE`.
     Subscribe(MailboxName<'a>),
     /// `UNSUBSCRIBE`.
@@ -100,8 +106,40 @@ pub enum Command<'a> {
     List(ListQuery<'a>),
     /// `LSUB`.
     Lsub(ListQuery<'a>),
+    /// `RLIST` (RFC 2193).
+    Rlist(ListQuery<'a>),
+    /// `RLSUB` (RFC 2193).
+    Rlsub(ListQuery<'a>),
+    /// `XLIST` (Gmail and Cyrus).
+    Xlist(ListQuery<'a>),
     /// `STATUS`.
     Status(StatusQuery<'a>),
+    /// `GETMETADATA` (RFC 5464).
+    GetMetadata(GetMetadata<'a>),
+    /// `SETMETADATA` (RFC 5464).
+    SetMetadata(SetMetadata<'a>),
+    /// `GETANNOTATION` (draft-daboo-imap-annotatemore-05).
+    GetAnnotation(GetAnnotation<'a>),
+    /// `SETANNOTATION` (draft-daboo-imap-annotatemore-05).
+    SetAnnotation(SetAnnotation<'a>),
+    /// `NOTIFY` (RFC 5465).
+    Notify(Notify<'a>),
+    /// `LANGUAGE` (RFC 5255): language ranges in order of preference; without any, which languages there are.
+    Language(List<'a, IString<'a>>),
+    /// `COMPARATOR` (RFC 5255): comparators in order of preference; without any, which one is in use.
+    Comparator(List<'a, IString<'a>>),
+    /// `GETJMAPACCESS` (RFC 9698).
+    GetJmapAccess,
+    /// `LOCALAPPEND` (Cyrus).
+    LocalAppend(LocalAppend<'a>),
+    /// `LOCALCREATE` (Cyrus).
+    LocalCreate(LocalCreate<'a>),
+    /// `LOCALDELETE` (Cyrus).
+    LocalDelete(MailboxName<'a>),
+    /// `XFER` (Cyrus).
+    Xfer(Xfer<'a>),
+    /// `MUPDATEPUSH` (Cyrus): tell the master of this mailbox.
+    MupdatePush(MailboxName<'a>),
     /// `APPEND`.
     Append(Append<'a>),
     /// `REPLACE`, `UID REPLACE` (RFC 8508).
@@ -223,6 +261,8 @@ verbs! {
     Noop NOOP = "NOOP",
     Logout LOGOUT = "LOGOUT",
     StartTls STARTTLS = "STARTTLS",
+    Compress COMPRESS = "COMPRESS",
+    Unauthenticate UNAUTHENTICATE = "UNAUTHENTICATE",
     Authenticate AUTHENTICATE = "AUTHENTICATE",
     Login LOGIN = "LOGIN",
     Enable ENABLE = "ENABLE",
@@ -236,7 +276,23 @@ verbs! {
     Unsubscribe UNSUBSCRIBE = "UNSUBSCRIBE",
     List LIST = "LIST",
     Lsub LSUB = "LSUB",
+    Rlist RLIST = "RLIST",
+    Rlsub RLSUB = "RLSUB",
+    Xlist XLIST = "XLIST",
     Status STATUS = "STATUS",
+    GetMetadata GETMETADATA = "GETMETADATA",
+    SetMetadata SETMETADATA = "SETMETADATA",
+    GetAnnotation GETANNOTATION = "GETANNOTATION",
+    SetAnnotation SETANNOTATION = "SETANNOTATION",
+    Notify NOTIFY = "NOTIFY",
+    Language LANGUAGE = "LANGUAGE",
+    Comparator COMPARATOR = "COMPARATOR",
+    GetJmapAccess GETJMAPACCESS = "GETJMAPACCESS",
+    LocalAppend LOCALAPPEND = "LOCALAPPEND",
+    LocalCreate LOCALCREATE = "LOCALCREATE",
+    LocalDelete LOCALDELETE = "LOCALDELETE",
+    Xfer XFER = "XFER",
+    MupdatePush MUPDATEPUSH = "MUPDATEPUSH",
     Append APPEND = "APPEND",
     Replace REPLACE = "REPLACE",
     GenUrlAuth GENURLAUTH = "GENURLAUTH",
@@ -288,6 +344,25 @@ impl Verb {
     #[must_use]
     pub fn carries_message(self) -> bool {
         matches!(self, Self::Append | Self::Replace)
+    }
+
+    /// True for the verbs that only nodes of a cluster use among themselves (safety row N4): a connection to a user
+    /// must know none of them.
+    #[must_use]
+    pub fn is_internal(self) -> bool {
+        matches!(
+            self,
+            Self::Rlist
+                | Self::Rlsub
+                | Self::Xlist
+                | Self::GetAnnotation
+                | Self::SetAnnotation
+                | Self::LocalAppend
+                | Self::LocalCreate
+                | Self::LocalDelete
+                | Self::Xfer
+                | Self::MupdatePush
+        )
     }
 
     /// True for the verbs that may stand behind `UID`.
@@ -347,22 +422,38 @@ impl<'a> Command<'a> {
             Verb::Noop => Self::Noop,
             Verb::Logout => Self::Logout,
             Verb::StartTls => Self::StartTls,
+            Verb::Compress => Self::Compress(Compression::read(cursor)?),
+            Verb::Unauthenticate => Self::Unauthenticate,
             Verb::Authenticate => Self::Authenticate(Authenticate::read(cursor)?),
             Verb::Login => Self::Login(Login::read(cursor)?),
             Verb::Enable => Self::Enable(cursor.spaced_rest()?),
             Verb::Id => Self::Id(Id::read(cursor)?),
-            Verb::Select => Self::Select(MailboxName::argument(cursor)?),
-            Verb::Examine => Self::Examine(MailboxName::argument(cursor)?),
+            Verb::Select => Self::Select(Select::read(cursor)?),
+            Verb::Examine => Self::Examine(Select::read(cursor)?),
             Verb::Create => Self::Create(Create::read(cursor)?),
             Verb::Delete => Self::Delete(MailboxName::argument(cursor)?),
-            Verb::Rename => {
-                Self::Rename { from: MailboxName::argument(cursor)?, to: MailboxName::argument(cursor)? }
-            }
+            Verb::Rename => Self::Rename(Rename::read(cursor)?),
             Verb::Subscribe => Self::Subscribe(MailboxName::argument(cursor)?),
             Verb::Unsubscribe => Self::Unsubscribe(MailboxName::argument(cursor)?),
             Verb::List => Self::List(ListQuery::read(cursor)?),
             Verb::Lsub => Self::Lsub(ListQuery::read_plain(cursor)?),
+            Verb::Rlist => Self::Rlist(ListQuery::read_plain(cursor)?),
+            Verb::Rlsub => Self::Rlsub(ListQuery::read_plain(cursor)?),
+            Verb::Xlist => Self::Xlist(ListQuery::read_plain(cursor)?),
             Verb::Status => Self::Status(StatusQuery::read(cursor)?),
+            Verb::GetMetadata => Self::GetMetadata(GetMetadata::read(cursor)?),
+            Verb::SetMetadata => Self::SetMetadata(SetMetadata::read(cursor)?),
+            Verb::GetAnnotation => Self::GetAnnotation(GetAnnotation::read(cursor)?),
+            Verb::SetAnnotation => Self::SetAnnotation(SetAnnotation::read(cursor)?),
+            Verb::Notify => Self::Notify(Notify::read(cursor)?),
+            Verb::Language => Self::Language(cursor.spaced_rest_or_nothing()?),
+            Verb::Comparator => Self::Comparator(cursor.spaced_rest_or_nothing()?),
+            Verb::GetJmapAccess => Self::GetJmapAccess,
+            Verb::LocalAppend => Self::LocalAppend(LocalAppend::read(cursor)?),
+            Verb::LocalCreate => Self::LocalCreate(LocalCreate::read(cursor)?),
+            Verb::LocalDelete => Self::LocalDelete(MailboxName::argument(cursor)?),
+            Verb::Xfer => Self::Xfer(Xfer::read(cursor)?),
+            Verb::MupdatePush => Self::MupdatePush(MailboxName::argument(cursor)?),
             Verb::Append => Self::Append(Append::read(cursor)?),
             Verb::Replace => Self::Replace(Replace::read(numbering, cursor)?),
             Verb::GenUrlAuth => Self::GenUrlAuth(cursor.spaced_rest()?),
@@ -401,9 +492,32 @@ impl<'a> Command<'a> {
         match self {
             Self::Enable(capabilities) => capabilities.check_some(check),
             Self::Id(id) => id.check(check),
-            Self::Create(create) => create.special_use.check(check),
-            Self::List(query) => query.check(check),
-            Self::Status(query) => query.items.check_some(check),
+            Self::Select(args) | Self::Examine(args) => args.check(check),
+            Self::Create(args) => args.check(check),
+            Self::Rename(args) => args.check(check),
+            Self::Delete(mailbox)
+            | Self::Subscribe(mailbox)
+            | Self::Unsubscribe(mailbox)
+            | Self::LocalDelete(mailbox)
+            | Self::MupdatePush(mailbox)
+            | Self::GetAcl(mailbox)
+            | Self::MyRights(mailbox)
+            | Self::GetQuotaRoot(mailbox) => mailbox.check(check),
+            Self::List(query)
+            | Self::Lsub(query)
+            | Self::Rlist(query)
+            | Self::Rlsub(query)
+            | Self::Xlist(query) => query.check(check),
+            Self::Status(query) => query.check(check),
+            Self::GetMetadata(args) => args.check(check),
+            Self::SetMetadata(args) => args.check(check),
+            Self::GetAnnotation(args) => args.check(check),
+            Self::SetAnnotation(args) => args.check(check),
+            Self::Notify(args) => args.check(check),
+            Self::Language(order) | Self::Comparator(order) => order.check(check),
+            Self::LocalAppend(args) => args.check(check),
+            Self::LocalCreate(args) => args.check(check),
+            Self::Xfer(args) => args.check(check),
             Self::Append(append) => append.check(check),
             Self::Replace(replace) => replace.check(check),
             Self::GenUrlAuth(urls) => urls.check_some(check),
@@ -417,7 +531,9 @@ impl<'a> Command<'a> {
             Self::CancelUpdate(tags) => tags.check_some(check),
             Self::Fetch(fetch) => fetch.check(check),
             Self::Store(store) => store.check(check),
-            Self::Copy(copying) | Self::Move(copying) => copying.messages.check(check, 0),
+            Self::Copy(copying) | Self::Move(copying) => copying.check(check),
+            Self::SetAcl(args) => args.check(check),
+            Self::DeleteAcl(subject) | Self::ListRights(subject) => subject.check(check),
             Self::SetQuota(quota) => quota.limits.check(check),
             _ => Ok(()),
         }
@@ -431,6 +547,8 @@ impl<'a> Command<'a> {
             Self::Noop => Verb::Noop,
             Self::Logout => Verb::Logout,
             Self::StartTls => Verb::StartTls,
+            Self::Compress(_) => Verb::Compress,
+            Self::Unauthenticate => Verb::Unauthenticate,
             Self::Authenticate(_) => Verb::Authenticate,
             Self::Login(_) => Verb::Login,
             Self::Enable(_) => Verb::Enable,
@@ -439,12 +557,28 @@ impl<'a> Command<'a> {
             Self::Examine(_) => Verb::Examine,
             Self::Create(_) => Verb::Create,
             Self::Delete(_) => Verb::Delete,
-            Self::Rename { .. } => Verb::Rename,
+            Self::Rename(_) => Verb::Rename,
             Self::Subscribe(_) => Verb::Subscribe,
             Self::Unsubscribe(_) => Verb::Unsubscribe,
             Self::List(_) => Verb::List,
             Self::Lsub(_) => Verb::Lsub,
+            Self::Rlist(_) => Verb::Rlist,
+            Self::Rlsub(_) => Verb::Rlsub,
+            Self::Xlist(_) => Verb::Xlist,
             Self::Status(_) => Verb::Status,
+            Self::GetMetadata(_) => Verb::GetMetadata,
+            Self::SetMetadata(_) => Verb::SetMetadata,
+            Self::GetAnnotation(_) => Verb::GetAnnotation,
+            Self::SetAnnotation(_) => Verb::SetAnnotation,
+            Self::Notify(_) => Verb::Notify,
+            Self::Language(_) => Verb::Language,
+            Self::Comparator(_) => Verb::Comparator,
+            Self::GetJmapAccess => Verb::GetJmapAccess,
+            Self::LocalAppend(_) => Verb::LocalAppend,
+            Self::LocalCreate(_) => Verb::LocalCreate,
+            Self::LocalDelete(_) => Verb::LocalDelete,
+            Self::Xfer(_) => Verb::Xfer,
+            Self::MupdatePush(_) => Verb::MupdatePush,
             Self::Append(_) => Verb::Append,
             Self::Replace(_) => Verb::Replace,
             Self::GenUrlAuth(_) => Verb::GenUrlAuth,
@@ -475,6 +609,17 @@ impl<'a> Command<'a> {
             Self::GetQuotaRoot(_) => Verb::GetQuotaRoot,
             Self::Unknown(_) => return None,
         })
+    }
+
+    /// True for what only nodes of a cluster may ask of each other (safety row N4): an internal verb, or a CREATE or
+    /// RENAME that names the place where the mailbox shall be.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        match self {
+            Self::Create(create) => create.location.is_some(),
+            Self::Rename(rename) => rename.location.is_some(),
+            _ => self.verb().is_some_and(Verb::is_internal),
+        }
     }
 
     /// How its messages are numbered, for the verbs that may stand behind `UID`.
@@ -517,6 +662,7 @@ impl Encode for Command<'_> {
         }
         out.raw(verb.as_str().as_bytes());
         match self {
+            Self::Compress(compression) => compression.encode(out),
             Self::Authenticate(args) => args.encode(out),
             Self::Login(args) => args.encode(out),
             Self::Enable(capabilities) => {
@@ -524,11 +670,12 @@ impl Encode for Command<'_> {
                 capabilities.encode_some(out)
             }
             Self::Id(args) => args.encode(out),
-            Self::Select(mailbox)
-            | Self::Examine(mailbox)
-            | Self::Delete(mailbox)
+            Self::Select(args) | Self::Examine(args) => args.encode(out),
+            Self::Delete(mailbox)
             | Self::Subscribe(mailbox)
             | Self::Unsubscribe(mailbox)
+            | Self::LocalDelete(mailbox)
+            | Self::MupdatePush(mailbox)
             | Self::GetAcl(mailbox)
             | Self::MyRights(mailbox)
             | Self::GetQuotaRoot(mailbox) => {
@@ -536,18 +683,27 @@ impl Encode for Command<'_> {
                 mailbox.encode(out)
             }
             Self::Create(args) => args.encode(out),
-            Self::Rename { from, to } => {
-                out.raw(b" ");
-                from.encode(out)?;
-                out.raw(b" ");
-                to.encode(out)
-            }
+            Self::Rename(args) => args.encode(out),
             Self::List(args) => args.encode(out),
-            Self::Lsub(args) if !args.selection.is_empty() || !args.returned.is_empty() => {
-                Err(PeerIncompatible::Inexpressible("LSUB with options"))
+            Self::Lsub(args) | Self::Rlist(args) | Self::Rlsub(args) | Self::Xlist(args) => {
+                if !args.is_plain() {
+                    return Err(PeerIncompatible::Inexpressible("options for a verb that has none"));
+                }
+                args.encode(out)
             }
-            Self::Lsub(args) => args.encode(out),
             Self::Status(args) => args.encode(out),
+            Self::GetMetadata(args) => args.encode(out),
+            Self::SetMetadata(args) => args.encode(out),
+            Self::GetAnnotation(args) => args.encode(out),
+            Self::SetAnnotation(args) => args.encode(out),
+            Self::Notify(args) => args.encode(out),
+            Self::Language(order) | Self::Comparator(order) => order.iter().try_for_each(|wanted| {
+                out.raw(b" ");
+                out.astring(&wanted)
+            }),
+            Self::LocalAppend(args) => args.encode(out),
+            Self::LocalCreate(args) => args.encode(out),
+            Self::Xfer(args) => args.encode(out),
             Self::Append(args) => args.encode(out),
             Self::Replace(args) => args.encode(out),
             Self::GenUrlAuth(urls) => {
@@ -588,6 +744,8 @@ impl Encode for Command<'_> {
             | Self::Noop
             | Self::Logout
             | Self::StartTls
+            | Self::Unauthenticate
+            | Self::GetJmapAccess
             | Self::Namespace
             | Self::Idle
             | Self::Check

@@ -14,6 +14,7 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 use crate::command::Numbering;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::mailbox::MailboxName;
+use crate::quirks::Check;
 use crate::sequence::SequenceSet;
 use crate::tape::Cursor;
 
@@ -32,6 +33,11 @@ impl<'a> Copying<'a> {
     pub(crate) fn read(numbering: Numbering, cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         let messages = SequenceSet::unchecked(&cursor.spaced()?)?;
         Ok(Self { numbering, messages, mailbox: MailboxName::argument(cursor)? })
+    }
+
+    pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.messages.check(check, 0)?;
+        self.mailbox.check(check)
     }
 }
 

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use mail_wire::{LiteralId, Outbox, PeerIncompatible};
 
 use crate::chars;
-use crate::string::IString;
+use crate::mailbox::Names;
+use crate::string::{Data, IString};
+use crate::tape::List;
 
 /// Why a value could not be written.
 pub(crate) type Inexpressible = PeerIncompatible;
@@ -91,13 +93,24 @@ pub trait Encode {
 pub struct Encoder<'s, S> {
     sink: &'s mut S,
     literals: Literals,
+    names: Names,
 }
 
 impl<'s, S: Sink> Encoder<'s, S> {
     /// Writes into `sink`.
     #[must_use]
     pub fn new(sink: &'s mut S, literals: Literals) -> Self {
-        Self { sink, literals }
+        Self { sink, literals, names: Names::default() }
+    }
+
+    /// The same for a session that spells mailbox names like this.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
+    }
+
+    pub(crate) fn names(&self) -> Names {
+        self.names
     }
 
     /// Constant text, or text that a type has vouched for.
@@ -119,6 +132,15 @@ impl<'s, S: Sink> Encoder<'s, S> {
         self.sink.put(&digits[at..]);
     }
 
+    /// `number64` (RFC 9051 9): 63 bits.
+    pub(crate) fn number64(&mut self, number: u64) -> Result<(), Inexpressible> {
+        if number >> 63 != 0 {
+            return Err(PeerIncompatible::Inexpressible("number above 63 bits"));
+        }
+        self.number(number);
+        Ok(())
+    }
+
     /// A zero-padded number of two or four digits.
     pub(crate) fn padded(&mut self, number: u16, digits: u32) {
         for place in (0..digits).rev() {
@@ -135,10 +157,38 @@ impl<'s, S: Sink> Encoder<'s, S> {
         Ok(())
     }
 
+    /// A list of `astring` in parentheses, which must not be empty.
+    pub(crate) fn astrings(&mut self, strings: &List<'_, IString<'_>>) -> Result<(), Inexpressible> {
+        if strings.is_empty() {
+            return Err(PeerIncompatible::Inexpressible("empty list"));
+        }
+        for (at, string) in strings.iter().enumerate() {
+            self.sink.put(if at == 0 { b"(" } else { b" " });
+            self.astring(&string)?;
+        }
+        self.sink.put(b")");
+        Ok(())
+    }
+
     pub(crate) fn nstring(&mut self, string: &Option<IString<'_>>) -> Result<(), Inexpressible> {
         match string {
             None => self.sink.put(b"NIL"),
             Some(string) => self.string(string)?,
+        }
+        Ok(())
+    }
+
+    /// `nstring / literal8`: a value that may hold anything.
+    pub(crate) fn value(&mut self, value: &Data<'_>) -> Result<(), Inexpressible> {
+        let has_nul = |bytes: &[u8]| memchr::memchr(0, bytes).is_some();
+        match value {
+            Data::Nil => self.sink.put(b"NIL"),
+            Data::Inline(string) if !string.bytes().any(|b| b == 0) => return self.string(string),
+            Data::Shared(bytes) if bytes.len() <= QUOTED_BYTES_MAX && !has_nul(bytes) => {
+                return self.string(&IString::plain(bytes));
+            }
+            // What passes by unseen may hold NUL, too.
+            Data::Inline(_) | Data::Shared(_) | Data::Streamed { .. } => value.encode_binary(self)?,
         }
         Ok(())
     }
@@ -163,14 +213,7 @@ impl<'s, S: Sink> Encoder<'s, S> {
             len += 1;
         }
         if quotable && len <= QUOTED_BYTES_MAX {
-            self.sink.put(b"\"");
-            for byte in string.bytes() {
-                if matches!(byte, b'"' | b'\\') {
-                    self.sink.put(b"\\");
-                }
-                self.sink.put(&[byte]);
-            }
-            self.sink.put(b"\"");
+            self.put_quoted(string);
             return Ok(());
         }
         self.announce(len as u64);
@@ -179,6 +222,26 @@ impl<'s, S: Sink> Encoder<'s, S> {
             None => string.bytes().for_each(|byte| self.sink.put(&[byte])),
         }
         Ok(())
+    }
+
+    /// A string that is UTF-8 without control characters, in quotes unless it is long.
+    pub(crate) fn quoted_utf8(&mut self, string: &IString<'_>) -> Result<(), Inexpressible> {
+        if string.bytes().count() > QUOTED_BYTES_MAX {
+            return self.string(string);
+        }
+        self.put_quoted(string);
+        Ok(())
+    }
+
+    fn put_quoted(&mut self, string: &IString<'_>) {
+        self.sink.put(b"\"");
+        for byte in string.bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                self.sink.put(b"\\");
+            }
+            self.sink.put(&[byte]);
+        }
+        self.sink.put(b"\"");
     }
 
     /// The announcement of a literal of this size; its bytes are due next.

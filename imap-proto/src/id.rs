@@ -1,4 +1,13 @@
 //! ID (RFC 2971): who made the software at the other end. For statistics, never for decisions.
+//!
+//! ```
+//! use imap_proto::{Parser, Response};
+//! let mut parser = Parser::new();
+//! let Response::Id(id) = parser.response(b"* ID (\"name\" \"Cyrus\" \"support-url\" NIL)")? else { panic!() };
+//! let name = id.fields.unwrap().iter().find(|field| field.field == "name").unwrap();
+//! assert_eq!(name.value.unwrap(), "Cyrus");
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

@@ -63,6 +63,7 @@
 #![forbid(unsafe_code)]
 
 pub mod acl;
+pub mod annotation;
 pub mod append;
 pub mod capability;
 pub mod catenate;
@@ -70,28 +71,36 @@ mod chars;
 pub mod client;
 pub mod code;
 pub mod command;
+pub mod compress;
 pub mod copy;
+pub mod create;
 pub mod date;
 pub mod encode;
+pub mod extension;
 pub mod fetch;
 pub mod flag;
 pub mod id;
 pub mod label;
+pub mod language;
 mod limits;
 pub mod list;
 pub mod login;
 pub mod mailbox;
+pub mod metadata;
 pub mod modseq;
 pub mod namespace;
+pub mod notify;
 pub mod object_id;
 pub mod parser;
 pub mod partial;
+pub mod peer;
 mod quirks;
 pub mod quota;
 pub mod replace;
 pub mod response;
 pub mod search;
 mod segments;
+pub mod select;
 pub mod sequence;
 pub mod server;
 pub mod status;
@@ -106,14 +115,18 @@ mod utf7;
 pub mod vanished;
 
 pub use acl::{Acl, AclEntry, AclSubject, ListRights, MyRights, Rights, RightsAction, SetAcl};
+pub use annotation::{Annotation, AnnotationEntries, Annotations, GetAnnotation, SetAnnotation};
 pub use append::{Append, NewContent, NewMessage};
 pub use capability::{Capability, CapabilityName};
 pub use catenate::CatenatePart;
 pub use code::{Code, Condition, ErrorCode, MetadataCode, Progress, Referral, Status, UrlKey};
 pub use command::{Command, Numbering, TaggedCommand, UnknownCommand, Verb};
+pub use compress::Compression;
 pub use copy::Copying;
+pub use create::{Create, CreateParameter, Rename};
 pub use date::{Date, DateTime};
 pub use encode::{Encode, Encoder, Literals, Sink};
+pub use extension::Extension;
 pub use fetch::{
     Address, BodyPart, CommonExtension, Disposition, Envelope, Fetch, FetchAttribute, FetchItem,
     FetchModifier, MultiExtension, MultiPart, Parameter, PartKind, PartPath, Partial, Peek, PreviewDelay,
@@ -122,16 +135,25 @@ pub use fetch::{
 pub use flag::{Flag, SettableFlag};
 pub use id::{Id, IdField};
 pub use label::GmailLabel;
+pub use language::Comparator;
 pub use limits::Limits;
-pub use list::{Create, ListAttribute, ListOption, ListQuery, ListedMailbox, Separator, SpecialUse};
+pub use list::{
+    ListAttribute, ListData, ListPatterns, ListQuery, ListReturn, ListSelection, ListedMailbox, Separator,
+    SpecialUse,
+};
 pub use login::{Authenticate, Login, Mechanism};
 pub use mail_wire::{ApiMisuse, Error, InvalidMessage, LimitExceeded, PeerIncompatible, PeerMisbehaved};
-pub use mailbox::{ListPattern, MailboxName};
+pub use mailbox::{ListPattern, MailboxName, Names};
+pub use metadata::{
+    GetMetadata, Metadata, MetadataDepth, MetadataEntries, MetadataEntry, MetadataOption, SetMetadata,
+};
 pub use modseq::ModSeq;
-pub use namespace::{Namespace, Namespaces};
+pub use namespace::{Namespace, NamespaceExtension, Namespaces};
+pub use notify::{InitialStatus, Notify, NotifyEvent, NotifyEvents, NotifyFilter, NotifyGroup};
 pub use object_id::ObjectId;
 pub use parser::{Parsed, Parser, kind};
 pub use partial::{Direction, PartialRange};
+pub use peer::{LocalAppend, LocalCreate, Xfer};
 pub use quirks::Check;
 pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuota};
 pub use replace::Replace;
@@ -140,6 +162,7 @@ pub use search::{
     Esearch, Multisearch, Search, SearchKey, SearchResult, SearchReturn, SearchSource, Sort, Thread,
     ThreadQuery, Threads,
 };
+pub use select::{Qresync, Select, SelectParameter};
 pub use sequence::{NumberList, SequenceNumber, SequenceRange, SequenceSet};
 pub use status::{MailboxStatus, StatusItem, StatusQuery, StatusValue};
 pub use store::{Store, StoreAction, StoreAnswer, StoreData};

@@ -11,6 +11,7 @@ use crate::Limits;
 use crate::code::{Code, Condition, Status};
 use crate::command::{TaggedCommand, Verb};
 use crate::fetch::FetchItem;
+use crate::mailbox::Names;
 use crate::quirks::Check;
 use crate::response::{Response, Shape, is_fetch};
 use crate::search::{SearchResult, Threads};
@@ -27,6 +28,7 @@ use crate::token::{Extent, Hole, Kind, Manner, Scanner, Span, Token, Until};
 pub struct Parser {
     tape: Vec<Token>,
     limits: Limits,
+    names: Names,
 }
 
 impl Parser {
@@ -39,12 +41,17 @@ impl Parser {
     /// A parser with these limits.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
-        Self { tape: Vec::new(), limits }
+        Self { limits, ..Self::default() }
     }
 
     /// Changes the limits (after login, say).
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Says how the session spells mailbox names from now on.
+    pub fn set_names(&mut self, names: Names) {
+        self.names = names;
     }
 
     /// Bytes of heap that the tape holds: at most 6 for each byte of the largest frame so far, and 256.
@@ -78,7 +85,7 @@ impl Parser {
         let mut cursor = Cursor::new(frame, &self.tape);
         let tagged = TaggedCommand::read(&mut cursor)?;
         cursor.end()?;
-        tagged.command.check(&Check::new(&self.limits))?;
+        tagged.command.check(&Check::new(&self.limits).strict())?;
         Ok(tagged)
     }
 
@@ -244,7 +251,9 @@ impl Parser {
             }
             return Ok(());
         }
-        scanner.elements(Until::EndOfFrame)
+        scanner.elements(Until::EndOfFrame)?;
+        self.mark_names();
+        Ok(())
     }
 
     fn scan_response(&mut self, frame: &[u8], holes: &[Hole], extent: Extent) -> Result<(), InvalidMessage> {
@@ -284,10 +293,17 @@ impl Parser {
         match shape {
             Scanned::Status => self.check_code(frame, 2),
             Scanned::Fetch => self.check_items(frame, 4),
-            Scanned::Other => {}
+            Scanned::Other => self.mark_names(),
         }
         let response = Response::read(&mut Cursor::new(frame, &self.tape))?;
         response.check(&Check::new(&self.limits))
+    }
+
+    /// Notes on the tape how its names are spelled. FETCH and status responses have none.
+    fn mark_names(&mut self) {
+        if self.names == Names::Utf8 {
+            Token::mark_utf8(&mut self.tape);
+        }
     }
 
     /// Marks the code whose token stands at `at`, if there is one and it is malformed.
@@ -424,7 +440,7 @@ pub mod kind {
 /// let frame = bytes::Bytes::from_static(b"a1 SELECT INBOX");
 /// let parsed: Parsed<kind::Command> = Parser::new().parse_command(frame, &[])?;
 /// let other_thread = std::thread::spawn(move || match parsed.view().command {
-///     Command::Select(mailbox) => mailbox.is_inbox(),
+///     Command::Select(select) => select.mailbox.is_inbox(),
 ///     _ => false,
 /// });
 /// assert!(other_thread.join().unwrap());

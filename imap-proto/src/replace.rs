@@ -47,6 +47,7 @@ impl<'a> Replace<'a> {
     }
 
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        self.mailbox.check(check)?;
         self.replacement.check(check)
     }
 }

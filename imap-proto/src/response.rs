@@ -3,6 +3,7 @@
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::acl::{Acl, ListRights, MyRights};
+use crate::annotation::Annotations;
 use crate::capability::Capability;
 use crate::chars::{self, key, keys};
 use crate::code::{Condition, Status};
@@ -10,13 +11,15 @@ use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::FetchItem;
 use crate::flag::Flag;
 use crate::id::Id;
+use crate::language::Comparator;
 use crate::list::ListedMailbox;
+use crate::metadata::Metadata;
 use crate::namespace::Namespaces;
 use crate::quirks::Check;
 use crate::quota::{Quota, QuotaRoot};
 use crate::search::{Esearch, SearchResult, Threads};
 use crate::status::MailboxStatus;
-use crate::string::Text;
+use crate::string::{IString, Text};
 use crate::tag::Tag;
 use crate::tape::{Cursor, List};
 use crate::token::Span;
@@ -59,8 +62,20 @@ pub enum Response<'a> {
     List(ListedMailbox<'a>),
     /// `* LSUB`.
     Lsub(ListedMailbox<'a>),
+    /// `* XLIST` (Gmail and Cyrus).
+    Xlist(ListedMailbox<'a>),
     /// `* STATUS`.
     MailboxStatus(MailboxStatus<'a>),
+    /// `* METADATA` (RFC 5464).
+    Metadata(Metadata<'a>),
+    /// `* ANNOTATION` (draft-daboo-imap-annotatemore-05).
+    Annotation(Annotations<'a>),
+    /// `* LANGUAGE` (RFC 5255): the one in use, or several that may be chosen.
+    Language(List<'a, IString<'a>>),
+    /// `* COMPARATOR` (RFC 5255).
+    Comparator(Comparator<'a>),
+    /// `* JMAPACCESS` (RFC 9698): the URL of the JMAP session resource.
+    JmapAccess(IString<'a>),
     /// `* SEARCH`.
     Search(SearchResult<'a>),
     /// `* ESEARCH` (RFC 4731, RFC 9051).
@@ -123,7 +138,8 @@ keys! {
     FETCH = "FETCH", NAMESPACE = "NAMESPACE", ID = "ID", ACL = "ACL", LISTRIGHTS = "LISTRIGHTS",
     MYRIGHTS = "MYRIGHTS", QUOTA = "QUOTA", QUOTAROOT = "QUOTAROOT", ESEARCH = "ESEARCH", SORT = "SORT",
     THREAD = "THREAD", UIDFETCH = "UIDFETCH", VANISHED = "VANISHED", GENURLAUTH = "GENURLAUTH",
-    URLFETCH = "URLFETCH",
+    URLFETCH = "URLFETCH", XLIST = "XLIST", METADATA = "METADATA", ANNOTATION = "ANNOTATION", LANGUAGE = "LANGUAGE",
+    COMPARATOR = "COMPARATOR", JMAPACCESS = "JMAPACCESS",
 }
 
 /// What the scanner needs to know of an untagged response before it scans the rest.
@@ -184,7 +200,13 @@ impl<'a> Response<'a> {
             ENABLED => Self::Enabled(cursor.rest()),
             LIST => Self::List(ListedMailbox::read(cursor)?),
             LSUB => Self::Lsub(ListedMailbox::read(cursor)?),
+            XLIST => Self::Xlist(ListedMailbox::read(cursor)?),
             STATUS => Self::MailboxStatus(MailboxStatus::read(cursor)?),
+            METADATA => Self::Metadata(Metadata::read(cursor)?),
+            ANNOTATION => Self::Annotation(Annotations::read(cursor)?),
+            LANGUAGE => Self::Language(cursor.spaced()?.list()?),
+            COMPARATOR => Self::Comparator(Comparator::read(cursor)?),
+            JMAPACCESS => Self::JmapAccess(cursor.spaced()?.string()?),
             SEARCH => Self::Search(SearchResult::read(cursor)?),
             ESEARCH => Self::Esearch(Esearch::read(cursor)?),
             SORT => Self::Sort(SearchResult::read(cursor)?),
@@ -232,8 +254,12 @@ impl<'a> Response<'a> {
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
             Self::Capability(capabilities) | Self::Enabled(capabilities) => capabilities.check(check),
-            Self::List(listed) | Self::Lsub(listed) => listed.check(check),
-            Self::MailboxStatus(status) => status.values.check(check),
+            Self::List(listed) | Self::Lsub(listed) | Self::Xlist(listed) => listed.check(check),
+            Self::MailboxStatus(status) => status.check(check),
+            Self::Metadata(metadata) => metadata.check(check),
+            Self::Annotation(annotations) => annotations.check(check),
+            Self::Language(tags) => tags.check_some(check),
+            Self::Comparator(comparator) => comparator.check(check),
             Self::Esearch(esearch) => esearch.check(check),
             Self::Flags(flags) => flags.check(check),
             Self::Vanished(vanished) => vanished.check(check),
@@ -241,10 +267,11 @@ impl<'a> Response<'a> {
             Self::UrlFetch(urls) => urls.check(check),
             Self::Namespace(namespaces) => namespaces.check(check),
             Self::Id(id) => id.fields.map_or(Ok(()), |fields| fields.check(check)),
-            Self::Acl(acl) => acl.entries.check(check),
+            Self::Acl(acl) => acl.check(check),
             Self::ListRights(rights) => rights.check(check),
+            Self::MyRights(rights) => rights.check(check),
             Self::Quota(quota) => quota.resources.check(check),
-            Self::QuotaRoot(quota) => quota.roots.check(check),
+            Self::QuotaRoot(quota) => quota.check(check),
             // Codes, numbers and FETCH items are checked by the parser while it fills the tape.
             _ => Ok(()),
         }
@@ -275,7 +302,16 @@ impl Encode for Response<'_> {
             Self::Enabled(capabilities) => words(out, b"* ENABLED", capabilities)?,
             Self::List(listed) => data(out, b"* LIST", listed)?,
             Self::Lsub(listed) => data(out, b"* LSUB", listed)?,
+            Self::Xlist(listed) => data(out, b"* XLIST", listed)?,
             Self::MailboxStatus(status) => data(out, b"* STATUS", status)?,
+            Self::Metadata(metadata) => data(out, b"* METADATA", metadata)?,
+            Self::Annotation(annotations) => data(out, b"* ANNOTATION", annotations)?,
+            Self::Language(tags) => {
+                out.raw(b"* LANGUAGE ");
+                out.astrings(tags)?;
+            }
+            Self::Comparator(comparator) => data(out, b"* COMPARATOR", comparator)?,
+            Self::JmapAccess(url) => data(out, b"* JMAPACCESS ", url)?,
             Self::Search(result) => data(out, b"* SEARCH", result)?,
             Self::Esearch(esearch) => data(out, b"* ESEARCH", esearch)?,
             Self::Sort(result) => data(out, b"* SORT", result)?,

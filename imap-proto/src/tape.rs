@@ -63,6 +63,11 @@ impl<'a> Cursor<'a> {
         self.tokens.first().copied()
     }
 
+    /// True in front of a list.
+    pub(crate) fn at_list(&self) -> bool {
+        self.peek().is_some_and(|token| token.kind() == Kind::List)
+    }
+
     /// Where the next token begins, for errors.
     pub(crate) fn offset(&self) -> usize {
         self.peek().map_or(self.frame.len(), Token::start)
@@ -127,6 +132,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The same where there may be nothing.
+    pub(crate) fn spaced_rest_or_nothing<T: Item<'a>>(&mut self) -> Result<List<'a, T>, InvalidMessage> {
+        if self.is_empty() { Ok(List::of(&[])) } else { self.spaced_rest() }
+    }
+
+    /// One value, or a list of them in parentheses, behind a space.
+    pub(crate) fn one_or_list<T: Item<'a>>(&mut self) -> Result<List<'a, T>, InvalidMessage> {
+        let before = *self;
+        let node = self.spaced()?;
+        match node.token.kind() {
+            Kind::List => node.list(),
+            _ => Ok(before.up_to(self).rest()),
+        }
+    }
+
     /// What lies between here and a cursor further on.
     #[inline]
     pub(crate) fn up_to(&self, later: &Cursor<'_>) -> Self {
@@ -165,6 +185,12 @@ impl<'a> Node<'a> {
     #[inline]
     pub(crate) fn number<N: TryFrom<u64>>(&self) -> Result<N, InvalidMessage> {
         crate::chars::number(self.word()?).map_or_else(|| self.fail("expected a number within its range"), Ok)
+    }
+
+    /// `number64` (RFC 9051 9): 63 bits.
+    pub(crate) fn number64(&self) -> Result<u64, InvalidMessage> {
+        let number: u64 = self.number()?;
+        if number >> 63 == 0 { Ok(number) } else { self.fail("number above 63 bits") }
     }
 
     pub(crate) fn text(&self) -> Result<&'a [u8], InvalidMessage> {
@@ -376,6 +402,17 @@ impl<'a, T: Item<'a>> List<'a, T> {
             return Err(PeerIncompatible::Inexpressible("empty list"));
         }
         self.encode_bare(out)
+    }
+
+    /// The same in parentheses.
+    pub(crate) fn encode_filled<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible>
+    where
+        T: Encode,
+    {
+        out.raw(b"(");
+        self.encode_some(out)?;
+        out.raw(b")");
+        Ok(())
     }
 
     pub(crate) fn encode_or_nil<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible>

@@ -73,6 +73,7 @@ const FIELD_MAX: usize = (1 << FIELD_BITS) - 1;
 const FIELD_MASK: u64 = FIELD_MAX as u64;
 const SPACED: u64 = 1 << 60;
 const INVALID: u64 = 1 << 61;
+const UTF8: u64 = 1 << 62;
 
 impl Token {
     /// The largest frame a tape can describe, 256 MiB less one byte: the room of an offset.
@@ -124,6 +125,23 @@ impl Token {
 
     pub(crate) fn mark_invalid(&mut self) {
         self.0 |= INVALID;
+    }
+
+    /// A mailbox name here is UTF-8.
+    #[inline]
+    pub(crate) fn is_utf8(self) -> bool {
+        self.0 & UTF8 != 0
+    }
+
+    /// Says so of every token of a tape. What is kept of a frame tells the session it came from, whatever became of
+    /// that since.
+    pub(crate) fn mark_utf8(tape: &mut [Self]) {
+        let mut at = 0;
+        while let Some(token) = tape.get_mut(at) {
+            token.0 |= UTF8;
+            // The two numbers of a hole are bare.
+            at += if token.kind() == Kind::Hole { token.width() } else { 1 };
+        }
     }
 
     /// How many tokens, itself among them, it takes on the tape.

@@ -196,6 +196,9 @@ impl<'a> Esearch<'a> {
     }
 
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.name.check(check)?;
+        }
         self.data.check(check)
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn head(frame: &[u8]) -> Result<Head<'_>, NoHead<'_>> {
     if word.is_empty() {
         return Err(NoHead::Verb(tag));
     }
-    Ok(Head { tag, word, arguments, verb: Verb::of_frame(frame) })
+    let verb = Verb::of_frame(frame).filter(|(verb, _)| !verb.is_internal());
+    Ok(Head { tag, word, arguments, verb })
 }
 
 /// When a verb may be used.
@@ -58,9 +59,11 @@ pub(super) enum Needs {
 /// The state that a verb needs.
 pub(super) fn needs(verb: Verb) -> Needs {
     match verb {
-        Verb::Capability | Verb::Id | Verb::Logout | Verb::Noop => Needs::Nothing,
+        Verb::Capability | Verb::Id | Verb::Language | Verb::Logout | Verb::Noop => Needs::Nothing,
         Verb::Authenticate | Verb::Login | Verb::StartTls => Needs::NoLogin,
         Verb::Append
+        | Verb::Comparator
+        | Verb::Compress
         | Verb::Create
         | Verb::Delete
         | Verb::DeleteAcl
@@ -69,23 +72,38 @@ pub(super) fn needs(verb: Verb) -> Needs {
         | Verb::Examine
         | Verb::GenUrlAuth
         | Verb::GetAcl
+        | Verb::GetAnnotation
+        | Verb::GetJmapAccess
+        | Verb::GetMetadata
         | Verb::GetQuota
         | Verb::GetQuotaRoot
         | Verb::Idle
         | Verb::List
         | Verb::ListRights
+        | Verb::LocalAppend
+        | Verb::LocalCreate
+        | Verb::LocalDelete
         | Verb::Lsub
+        | Verb::MupdatePush
         | Verb::MyRights
         | Verb::Namespace
+        | Verb::Notify
         | Verb::Rename
         | Verb::ResetKey
+        | Verb::Rlist
+        | Verb::Rlsub
         | Verb::Select
         | Verb::SetAcl
+        | Verb::SetAnnotation
+        | Verb::SetMetadata
         | Verb::SetQuota
         | Verb::Status
         | Verb::Subscribe
+        | Verb::Unauthenticate
         | Verb::Unsubscribe
-        | Verb::UrlFetch => Needs::Login,
+        | Verb::UrlFetch
+        | Verb::Xfer
+        | Verb::Xlist => Needs::Login,
         Verb::CancelUpdate
         | Verb::Check
         | Verb::Close
@@ -129,9 +147,23 @@ mod tests {
 
     #[test]
     fn n4_verbs_of_a_cluster_do_not_exist_for_a_user() {
-        for verb in
-            ["LOCALDELETE", "LOCALCREATE", "XFER", "UNDUMP", "DUMP", "SYNCAPPLY", "UID XFER", "UID CLOSE"]
-        {
+        for verb in [
+            "LOCALAPPEND",
+            "LOCALDELETE",
+            "LOCALCREATE",
+            "XFER",
+            "MUPDATEPUSH",
+            "RLIST",
+            "RLSUB",
+            "XLIST",
+            "GETANNOTATION",
+            "SETANNOTATION",
+            "UNDUMP",
+            "DUMP",
+            "SYNCAPPLY",
+            "UID XFER",
+            "UID CLOSE",
+        ] {
             assert_eq!(head(format!("a {verb} x").as_bytes()).unwrap().verb, None, "{verb}");
         }
     }

@@ -196,7 +196,7 @@ fn t4_no_password_leaves_before_the_handshake() {
     let mut client = starting_tls(Config::default());
     let refused = Err(ApiMisuse::WrongState("the session is not ready").into());
     assert_eq!(client.login("alice", &secret(), proof()), refused);
-    assert_eq!(client.command(&Command::Select(MailboxName::INBOX)), refused);
+    assert_eq!(client.command(&Command::Select(MailboxName::INBOX.into())), refused);
     receive(&mut client, b"A1 OK go\r\n");
     assert_eq!(client.login("alice", &secret(), proof()), refused);
     client.tls_started(Instant::now());

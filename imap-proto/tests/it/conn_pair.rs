@@ -100,7 +100,7 @@ fn a_whole_session_over_starttls() {
         assert!(pair.client.tls().is_some());
         assert_eq!(pair.take_seen().last().map(String::as_str), Some("ready"));
         pair.log_in();
-        pair.client.command(&Command::Select(MailboxName::INBOX)).unwrap();
+        pair.client.command(&Command::Select(MailboxName::INBOX.into())).unwrap();
         pair.client.command(&Command::Noop).unwrap();
         pair.run();
         pair.client.idle().unwrap();

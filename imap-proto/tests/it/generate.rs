@@ -11,15 +11,15 @@ use imap_proto::fetch::{
 };
 use imap_proto::{
     Acl, AclEntry, AclSubject, Address, Authenticate, BodyPart, Capability, CapabilityName, Command,
-    Condition, Copying, Create, Data, Date, DateTime, Envelope, Fetch, FetchAttribute, FetchItem, Flag,
-    IString, Id, IdField, List, ListAttribute, ListOption, ListPattern, ListQuery, ListRights, ListedMailbox,
-    Login, MailboxName, MailboxStatus, Mechanism, MyRights, Namespace, Namespaces, Numbering, One, PartKind,
-    Partial, Password, Peek, Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, Response, Rights,
-    RightsAction, Section, SectionText, Separator, SequenceNumber, SequenceRange, SequenceSet, SetAcl,
-    SetQuota, SettableFlag, SpecialUse, Status, StatusItem, StatusQuery, StatusValue, Tag, TaggedCommand,
-    Text,
+    Condition, Copying, Data, Date, DateTime, Envelope, Fetch, FetchAttribute, FetchItem, Flag, IString, Id,
+    IdField, List, ListPattern, ListRights, Login, MailboxName, MailboxStatus, Mechanism, MyRights,
+    Namespaces, Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, ResourceLimit,
+    ResourceUsage, Response, Rights, RightsAction, Section, SectionText, SequenceNumber, SequenceRange,
+    SequenceSet, SetAcl, SetQuota, SettableFlag, Status, StatusQuery, Tag, TaggedCommand, Text,
 };
 
+#[path = "generate_mailbox.rs"]
+mod mailbox;
 #[path = "generate_message.rs"]
 mod message;
 #[path = "generate_search.rs"]
@@ -394,39 +394,12 @@ impl<'e> Gen<'e> {
         Rights::new(self.pick(&["", "lr", "lrswipkxtecdan", "0123456789"])).unwrap()
     }
 
-    fn resource(&mut self) -> Resource<'static> {
-        self.pick(&[Resource::STORAGE, Resource::MESSAGE, Resource::new("x-y").unwrap()])
-    }
-
-    fn status_item(&mut self) -> StatusItem {
-        self.pick(&[
-            StatusItem::Messages,
-            StatusItem::Recent,
-            StatusItem::UidNext,
-            StatusItem::UidValidity,
-            StatusItem::Unseen,
-        ])
-    }
-
-    fn special_use(&mut self) -> SpecialUse {
-        self.pick(&[SpecialUse::All, SpecialUse::Drafts, SpecialUse::Junk, SpecialUse::Trash])
-    }
-
     fn id(&mut self) -> Id<'static> {
         let short = |g: &mut Self| IString::new(g.pick(&["name", "os", "a\"b", "é", ""])).unwrap();
         Id {
             fields: self
                 .option(|g| List::of(g.many(3, |g| IdField { field: short(g), value: g.option(short) }))),
         }
-    }
-
-    fn query(&mut self, extended: bool) -> ListQuery<'static> {
-        let mut query = ListQuery::new(self.mailbox(), self.pattern());
-        if extended {
-            query.selection = List::of(self.many(1, |_| ListOption::SpecialUse));
-            query.returned = List::of(self.many(1, |_| ListOption::SpecialUse));
-        }
-        query
     }
 
     fn copying(&mut self) -> Copying<'static> {
@@ -447,14 +420,8 @@ impl<'e> Gen<'e> {
             5 => Command::Login(Login { user: self.string(), password: Password(self.string()) }),
             6 => Command::Enable(List::of(self.some(3, Self::capability))),
             7 => Command::Id(self.id()),
-            8 => Command::Select(self.mailbox()),
-            9 => Command::Examine(self.mailbox()),
-            10 => Command::Create(Create {
-                mailbox: self.mailbox(),
-                special_use: List::of(self.many(2, Self::special_use)),
-            }),
+            8..=10 | 12 => self.mailbox_command(),
             11 => Command::Delete(self.mailbox()),
-            12 => Command::Rename { from: self.mailbox(), to: self.mailbox() },
             13 => Command::Subscribe(self.mailbox()),
             14 => Command::Unsubscribe(self.mailbox()),
             15 => Command::List(self.query(true)),
@@ -503,7 +470,7 @@ impl<'e> Gen<'e> {
             36 => Command::MyRights(self.mailbox()),
             37 => Command::SetQuota(SetQuota {
                 root: self.string(),
-                limits: List::of(self.many(2, |g| ResourceLimit { resource: g.resource(), limit: g.u64() })),
+                limits: List::of(self.many(2, |g| ResourceLimit { resource: g.resource(), limit: g.u63() })),
             }),
             38 if self.coin() => Command::GetQuota(self.string()),
             38 => Command::GetQuotaRoot(self.mailbox()),
@@ -516,29 +483,10 @@ impl<'e> Gen<'e> {
         Status { condition: self.pick(conditions), code: self.option(Self::code), text: self.text() }
     }
 
-    fn listed(&mut self) -> ListedMailbox<'static> {
-        let attributes = [
-            ListAttribute::NoSelect,
-            ListAttribute::HasChildren,
-            ListAttribute::Use(SpecialUse::Sent),
-            ListAttribute::new("\\X").unwrap(),
-        ];
-        ListedMailbox {
-            attributes: List::of(self.many(3, |g| g.pick(&attributes))),
-            separator: self.option(|g| Separator::new(g.pick(b"/.\\\" ")).unwrap()),
-            mailbox: self.mailbox(),
-        }
-    }
-
-    fn namespace(&mut self) -> Namespace<'static> {
-        let prefix = MailboxName::new(self.pick(&["", "INBOX.", "Other Users/", "é/"])).unwrap();
-        Namespace { prefix, separator: self.option(|_| Separator::SLASH) }
-    }
-
     pub(crate) fn response(&mut self) -> Response<'static> {
         let tagged = [Condition::Ok, Condition::No, Condition::Bad];
         let all = [Condition::Ok, Condition::No, Condition::Bad, Condition::PreAuth, Condition::Bye];
-        match self.below(28) {
+        match self.below(33) {
             0 => Response::Tagged { tag: self.tag(), status: self.status(&tagged) },
             1 => Response::Status(self.status(&all)),
             2 => Response::Continue(self.text()),
@@ -548,7 +496,7 @@ impl<'e> Gen<'e> {
             6 => Response::Lsub(self.listed()),
             7 => Response::MailboxStatus(MailboxStatus {
                 mailbox: self.mailbox(),
-                values: List::of(self.many(4, |g| StatusValue::Known(g.status_item(), g.u64()))),
+                values: List::of(self.many(4, Self::status_value)),
             }),
             8 => self.search_response(),
             9 => Response::Flags(List::of(self.many(4, Self::flag))),
@@ -579,11 +527,12 @@ impl<'e> Gen<'e> {
                 root: self.string(),
                 resources: List::of(self.many(3, |g| ResourceUsage {
                     resource: g.resource(),
-                    usage: g.u64(),
-                    limit: g.u64(),
+                    usage: g.u63(),
+                    limit: g.u63(),
                 })),
             }),
-            24.. => self.message_response(),
+            24..=27 => self.mailbox_response(),
+            28..=32 => self.message_response(),
             _ => Response::QuotaRoot(QuotaRoot {
                 mailbox: self.mailbox(),
                 roots: List::of(self.many(2, Self::string)),

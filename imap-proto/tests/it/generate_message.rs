@@ -123,7 +123,7 @@ impl Gen<'_> {
         }
     }
 
-    fn new_message(&mut self) -> NewMessage<'static> {
+    pub(super) fn new_message(&mut self) -> NewMessage<'static> {
         NewMessage {
             flags: List::of(self.many(3, Self::settable)),
             date: self.option(Self::moment),

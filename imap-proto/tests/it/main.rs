@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod append;
+mod cluster;
 mod conn_client;
 mod conn_owner;
 mod conn_pair;

@@ -1,6 +1,6 @@
 //! What is written is read back as it was, and is one frame to whoever frames it.
 
-use imap_proto::{Encode, Literals, Parser};
+use imap_proto::{Encode, Encoder, Literals, Names, Parser};
 use mail_wire::testing::every_split;
 use mail_wire::{Announced, FrameLimits, Input, Keep, LiteralForm, LiteralFramer, LiteralMode, Part};
 use proptest::collection::vec;
@@ -88,6 +88,28 @@ proptest! {
     }
 
     #[test]
+    fn a_session_in_utf8_reads_back_what_it_wrote(pool in vec(any::<u8>(), 0..400)) {
+        let mut parser = Parser::new();
+        parser.set_names(Names::Utf8);
+        let command = Gen::new(&pool).command();
+        let mut wire = Vec::new();
+        command.encode(&mut Encoder::new(&mut wire, Literals::NonSync).with_names(Names::Utf8)).unwrap();
+        wire.truncate(wire.len() - 2);
+        let read = parser.command(&wire);
+        prop_assert!(read.is_ok(), "{:?} of {}", read, shown(&wire));
+        prop_assert_eq!(read.unwrap(), command, "{}", shown(&wire));
+
+        let response = Gen::new(&pool).response();
+        let mut wire = Vec::new();
+        response.encode(&mut Encoder::new(&mut wire, Literals::Server).with_names(Names::Utf8)).unwrap();
+        wire.truncate(wire.len() - 2);
+        let parsed = parser.parse_response(wire.clone().into(), &[]).unwrap();
+        // A kept frame remembers how its names were spelled.
+        parser.set_names(Names::ModifiedUtf7);
+        prop_assert_eq!(parsed.view(), response, "{}", shown(&wire));
+    }
+
+    #[test]
     fn what_was_read_can_be_written_again(pool in vec(any::<u8>(), 0..400)) {
         // Views that borrow from a tape encode as those of the owner do.
         let response = Gen::new(&pool).response();
@@ -117,7 +139,7 @@ fn the_corpus_survives_being_written_and_read() {
         let mut out = Vec::new();
         if line.from_client {
             let command = first.command(&line.frame).unwrap();
-            let mut encoder = imap_proto::Encoder::new(&mut out, Literals::NonSync);
+            let mut encoder = Encoder::new(&mut out, Literals::NonSync);
             if command.encode(&mut encoder).is_ok() {
                 out.truncate(out.len() - 2);
                 assert_eq!(second.command(&out).unwrap(), command);
@@ -125,7 +147,7 @@ fn the_corpus_survives_being_written_and_read() {
             }
         } else {
             let response = first.response(&line.frame).unwrap();
-            let mut encoder = imap_proto::Encoder::new(&mut out, Literals::Server);
+            let mut encoder = Encoder::new(&mut out, Literals::Server);
             if response.encode(&mut encoder).is_ok() {
                 out.truncate(out.len() - 2);
                 assert_eq!(second.response(&out).unwrap(), response);
@@ -150,7 +172,7 @@ fn e1_a_nul_cannot_be_written() {
         command: Command::Login(Login { user, password: Password(user) }),
     };
     let mut out = Vec::new();
-    assert!(forwarded.encode(&mut imap_proto::Encoder::new(&mut out, Literals::NonSync)).is_err());
+    assert!(forwarded.encode(&mut Encoder::new(&mut out, Literals::NonSync)).is_err());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use imap_proto::{
-    Address, BodyPart, Code, Command, Data, ErrorCode, Flag, IString, MailboxName, Parser, PartKind,
+    Address, BodyPart, Code, Command, Data, ErrorCode, Flag, IString, MailboxName, Parser, PartKind, Rename,
     Response, SectionText, StatusItem, StatusValue,
 };
 
@@ -153,7 +153,7 @@ fn malformed_responses_are_values_and_lost_tags_are_errors() {
     for invalid in [
         "* LIST (\\a \"/\" x",
         "* LIST () \"//\" x",
-        "* LIST () \"/\" &AGE-",
+        "* LIST () \"/\" &AAA-",
         "* SEARCH 1 x",
         "* STATUS INBOX (MESSAGES x)",
         "* 0 FETCH (UID 1)",
@@ -220,7 +220,7 @@ fn response_codes_are_read_and_unknown_ones_kept() {
 fn commands_say_what_they_say() {
     let mut parser = Parser::new();
     let tagged = parser.command(b"a RENAME inbox {4+}\r\na b!").unwrap();
-    let Command::Rename { from, to } = tagged.command else { panic!() };
+    let Command::Rename(Rename { from, to, .. }) = tagged.command else { panic!() };
     assert_eq!((from, to), (MailboxName::INBOX, MailboxName::new("a b!").unwrap()));
     let tagged = parser.command(b"a status x (unseen uidnext)").unwrap();
     let Command::Status(query) = tagged.command else { panic!() };
@@ -229,12 +229,12 @@ fn commands_say_what_they_say() {
     let Command::Unknown(unknown) = tagged.command else { panic!() };
     assert_eq!(unknown.verb(), b"FROB");
     assert_eq!(unknown.arguments().of(b"a FROB (( {7} \"x"), b"(( {7} \"x");
-    response("* STATUS x (MESSAGES 4 DELETED 7 UNSEEN 2)", |response| {
+    response("* STATUS x (MESSAGES 4 X-DELETED 7 UNSEEN 2)", |response| {
         let Response::MailboxStatus(status) = response else { panic!() };
         let values: Vec<_> = status.values.iter().collect();
-        assert_eq!(values[0], StatusValue::Known(StatusItem::Messages, 4));
+        assert_eq!(values[0], StatusValue::Messages(4));
         assert!(matches!(values[1], StatusValue::Unknown(_)));
-        assert_eq!(values[2], StatusValue::Known(StatusItem::Unseen, 2));
+        assert_eq!(values[2], StatusValue::Unseen(2));
     });
 }
 
@@ -264,10 +264,10 @@ fn malformed_commands_are_refused() {
         "a SELECT a*b",
         "a SELECT \u{e9}",
         "a LIST \"\"",
-        "a LIST \"\" x RETURN (FOO)",
+        "a LIST \"\" x RETURN FOO",
         "a LSUB (SPECIAL-USE) \"\" x",
         "a STATUS x ()",
-        "a STATUS x (FOO)",
+        "a STATUS x (FOO (1))",
         "a STATUS x MESSAGES",
         "a FETCH 1",
         "a FETCH 1 ()",
@@ -317,30 +317,11 @@ fn malformed_commands_are_refused() {
         "a ENABLE",
         "a SETACL x y R",
         "a SETQUOTA x (STORAGE)",
-        "a CREATE x (FOO (\\All))",
-        "a CREATE x (USE (\\Frob))",
+        "a CREATE x (USE \\All)",
+        "a CREATE x (USE (All\\))",
         "a NOOP\r\nb NOOP",
         "a SELECT \"a\r\nb\"",
     ] {
         assert!(Parser::new().command(bad.as_bytes()).is_err(), "{bad}");
-    }
-}
-
-#[test]
-fn n4_cluster_verbs_are_unknown_here() {
-    for verb in [
-        "LOCALAPPEND",
-        "LOCALCREATE",
-        "LOCALDELETE",
-        "XFER",
-        "MUPDATEPUSH",
-        "RLIST",
-        "RLSUB",
-        "UNDUMP",
-        "DUMP",
-    ] {
-        let frame = format!("a {verb} x y");
-        let mut parser = Parser::new();
-        assert!(matches!(parser.command(frame.as_bytes()).unwrap().command, Command::Unknown(_)), "{verb}");
     }
 }
