@@ -57,7 +57,7 @@ const MAIL: [&str; 2] = ["Subject: one\r\n\r\nFirst.\r\n", "Subject: two\r\n\r\n
 /// The server's owner. Only commands that are allowed in the present state come here.
 fn answer(server: &mut server::Connection, ticket: Ticket, command: Command<'_>) -> Result<(), Error> {
     match command {
-        Command::Select(name) if name.is_inbox() => {
+        Command::Select(args) if args.mailbox.is_inbox() && args.parameters.is_empty() => {
             server.untagged(&Response::Flags(List::of(&[Flag::Seen, Flag::Deleted])))?;
             server.untagged(&Response::Exists(2))?;
             server.untagged(&Response::Status(Status::ok("for ever").with_code(Code::UidValidity(1))))?;
@@ -86,7 +86,7 @@ fn read(client: &mut client::Connection, event: client::Event, notes: &mut Trans
             client.login("alice", &b"secret".to_vec().into(), TlsActive::danger_assume_protected())?;
         }
         client::Event::Tagged(..) if is_idle && client.state() == State::Authenticated => {
-            client.command(&Command::Select(MailboxName::new("INBOX")?))?;
+            client.command(&Command::Select(MailboxName::new("INBOX")?.into()))?;
             let attributes = [FetchAttribute::Uid, FetchAttribute::Rfc822];
             let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new("1:*")?, &attributes);
             client.command(&Command::Fetch(fetch))?;

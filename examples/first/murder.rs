@@ -64,7 +64,7 @@ pub(crate) async fn run(folder: &Path) -> Result<String, Failure> {
     // To alice the front-end is the server. What she reads comes from the back-end.
     let mut imap = Imap::connect(&at(&frontend, "imap"), None, "alice", "secret").await?;
     // She may be faster than the delivery.
-    let select = Command::Select(MailboxName::new("INBOX")?);
+    let select = Command::Select(MailboxName::new("INBOX")?.into());
     while !imap.run(&select).await?.untagged.iter().any(|r| matches!(r.view(), Response::Exists(1..))) {
         sleep(Duration::from_millis(20)).await;
     }

@@ -19,3 +19,4 @@ pub mod node;
 pub mod routing;
 mod sasl;
 pub mod trace;
+mod unsupported;

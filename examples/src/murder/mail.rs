@@ -64,7 +64,7 @@ fn welcome(subject: &str, user: &User) -> String {
 pub(crate) async fn wait_for_subject(imap: &mut Imap, subject: &str) -> Result<u32, Failure> {
     let deadline = tokio::time::Instant::now() + ARRIVAL;
     loop {
-        imap.run(&Command::Select(MailboxName::INBOX)).await?.success()?;
+        imap.run(&Command::Select(MailboxName::INBOX.into())).await?.success()?;
         if let Some(number) = search(imap, subject).await?.pop() {
             return Ok(number);
         }

@@ -5,7 +5,7 @@
 
 use clap::Subcommand;
 use imap_proto::{
-    Command as Verb, Create, List, ListAttribute, ListPattern, ListQuery, MailboxName, Response,
+    Command as Verb, Create, ListAttribute, ListPattern, ListQuery, MailboxName, Rename, Response,
 };
 use murder::mailboxes::{Name, Namespace};
 use murder::net::tls::Connector;
@@ -61,13 +61,13 @@ async fn perform(imap: &mut Imap, command: &Command) -> Answer {
     match command {
         Command::Create { name } => {
             let classic = classic(name)?;
-            let create = Create { mailbox: MailboxName::new(&classic)?, special_use: List::of(&[]) };
+            let create = Create::new(MailboxName::new(&classic)?);
             imap.run(&Verb::Create(create)).await.and_then(|outcome| outcome.success()).map_err(as_error)?;
             Ok(Output::Done(format!("{name} is there")))
         }
         Command::Rename { from, to } => {
             let (old, new) = (classic(from)?, classic(to)?);
-            let verb = Verb::Rename { from: MailboxName::new(&old)?, to: MailboxName::new(&new)? };
+            let verb = Verb::Rename(Rename::new(MailboxName::new(&old)?, MailboxName::new(&new)?));
             imap.run(&verb).await.and_then(|outcome| outcome.success()).map_err(as_error)?;
             Ok(Output::Done(format!("{from} is {to} now")))
         }

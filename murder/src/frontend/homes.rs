@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use imap_proto::client::Event;
 use imap_proto::{
-    Code, Command, Condition, Create, ErrorCode, IString, List, MailboxName, Resource, Response, SetQuota,
+    Code, Command, Condition, Create, ErrorCode, IString, MailboxName, Resource, Response, SetQuota,
 };
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -157,11 +157,11 @@ async fn make(
     // A peer names mailboxes by their absolute classic form.
     let classic = inbox.to_imap("", Namespace::Classic);
     let name = MailboxName::new(&classic).map_err(|_| HomeError::Login)?;
-    if !succeeds(link, &Command::Create(Create { mailbox: name, special_use: List::of(&[]) })).await? {
+    if !succeeds(link, &Command::Create(Create::new(name))).await? {
         return Err(HomeError::Refused);
     }
     if let Some(kib) = placement.quota_kib {
-        let limits = [imap_proto::ResourceLimit { resource: Resource::STORAGE, limit: kib }];
+        let limits = [imap_proto::ResourceLimit { resource: Resource::Storage, limit: kib }];
         let root = IString::new(&classic).map_err(|_| HomeError::Login)?;
         let set = SetQuota { root, limits: limits.as_slice().into() };
         if !succeeds(link, &Command::SetQuota(set)).await? {

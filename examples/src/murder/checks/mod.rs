@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use imap_proto::{
     Append, Command, Copying, Create, Data, IString, List, ListAttribute, ListPattern, ListQuery,
-    MailboxName, NewContent, NewMessage, Numbering, Response, Rights, RightsAction, SequenceSet, SetAcl,
+    MailboxName, NewContent, NewMessage, Numbering, Rename, Response, Rights, RightsAction, SequenceSet,
+    SetAcl,
 };
 use programs::imap::{Failure, Imap};
 use programs::node::say;
@@ -170,11 +171,9 @@ impl Checks<'_> {
             let (mut one, mut two) = (self.imap(0, login).await?, self.imap(1, login).await?);
             let (before, after) = (unique("Check"), unique("Renamed"));
             let (old, new) = (MailboxName::new(&before)?, MailboxName::new(&after)?);
-            one.run(&Command::Create(Create { mailbox: old, special_use: List::of(&[]) }))
-                .await?
-                .success()?;
+            one.run(&Command::Create(Create::new(old))).await?.success()?;
             seen(&mut two, &before, Verb::List, Presence::There).await?;
-            one.run(&Command::Rename { from: old, to: new }).await?.success()?;
+            one.run(&Command::Rename(Rename::new(old, new))).await?.success()?;
             seen(&mut two, &after, Verb::List, Presence::There).await?;
             seen(&mut two, &before, Verb::List, Presence::Gone).await?;
             one.run(&Command::Subscribe(new)).await?.success()?;
@@ -194,14 +193,14 @@ impl Checks<'_> {
         let name = MailboxName::new(&plans)?;
         let subject = unique("a plan");
         let text = format!("Subject: {subject}\r\n\r\nSecret.\r\n");
-        carol.run(&Command::Create(Create { mailbox: name, special_use: List::of(&[]) })).await?.success()?;
+        carol.run(&Command::Create(Create::new(name))).await?.success()?;
         let message = [NewMessage::new(NewContent::Plain(Data::Inline(IString::new(&text)?)))];
         let append = Append { mailbox: name, messages: List::of(&message) };
         carol.run(&Command::Append(append)).await?.success()?;
 
         let seen_by_alice = format!("Other Users/carol/{plans}");
         let other = MailboxName::new(&seen_by_alice)?;
-        expect(!alice.run(&Command::Select(other)).await?.ok, "alice could open it without a right")?;
+        expect(!alice.run(&Command::Select(other.into())).await?.ok, "alice could open it without a right")?;
         let grant = SetAcl {
             mailbox: name,
             identifier: IString::new("alice")?,
@@ -210,8 +209,8 @@ impl Checks<'_> {
         };
         carol.run(&Command::SetAcl(grant)).await?.success()?;
         seen(&mut alice, &seen_by_alice, Verb::List, Presence::There).await?;
-        alice.run(&Command::Select(MailboxName::INBOX)).await?.success()?;
-        alice.run(&Command::Select(other)).await?.success()?;
+        alice.run(&Command::Select(MailboxName::INBOX.into())).await?.success()?;
+        alice.run(&Command::Select(other.into())).await?.success()?;
         expect(fetch(&mut alice, 1).await? == text.as_bytes(), "it reads differently")?;
         let copy = Copying {
             numbering: Numbering::Sequence,
@@ -219,7 +218,7 @@ impl Checks<'_> {
             mailbox: MailboxName::INBOX,
         };
         alice.run(&Command::Copy(copy)).await?.success()?;
-        alice.run(&Command::Select(MailboxName::INBOX)).await?.success()?;
+        alice.run(&Command::Select(MailboxName::INBOX.into())).await?.success()?;
         expect(search(&mut alice, &subject).await?.len() == 1, "the copy is not there")?;
         carol.run(&Command::Delete(name)).await?.success()?;
         alice.logout().await;

@@ -21,7 +21,7 @@ impl Checks<'_> {
         let top = unique("Tree");
         let folders: Vec<String> = (0..FOLDERS).map(|n| format!("{top}/{n}")).collect();
         for folder in &folders {
-            let create = Create { mailbox: MailboxName::new(folder)?, special_use: List::of(&[]) };
+            let create = Create::new(MailboxName::new(folder)?);
             one.run(&Command::Create(create)).await?.success()?;
         }
         for number in 0..MESSAGES {
@@ -52,7 +52,7 @@ async fn append(imap: &mut Imap, folder: &str, number: usize) -> Result<(), Fail
 }
 
 async fn compare(imap: &mut Imap, folder: &str, expected: &[usize]) -> Result<(), Failure> {
-    imap.run(&Command::Select(MailboxName::new(folder)?)).await?.success()?;
+    imap.run(&Command::Select(MailboxName::new(folder)?.into())).await?.success()?;
     for (sequence, number) in (1..).zip(expected) {
         let wanted = [
             FetchAttribute::Flags,

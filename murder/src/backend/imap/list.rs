@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use imap_proto::{
-    ErrorCode, List, ListAttribute, ListQuery, ListedMailbox, MailboxName, MailboxStatus, Namespace,
-    Namespaces, Response, Separator, SpecialUse, StatusItem, StatusQuery, StatusValue,
+    ErrorCode, List, ListAttribute, ListPatterns, ListQuery, ListedMailbox, MailboxName, MailboxStatus,
+    Namespace, Namespaces, Response, Separator, SpecialUse, StatusItem, StatusQuery, StatusValue,
 };
 use mailstore::store::{self, Actor, Status};
 
 use super::Session;
-use super::answer::{Failure, Outcome, no, ok};
+use super::answer::{Failure, Outcome, bad, no, ok};
 use super::login::Who;
 use crate::mailboxes::pattern::Pattern;
 use crate::mailboxes::{self, name::OTHER_USERS, name::SHARED_FOLDERS};
@@ -25,10 +25,9 @@ const USES: [(store::SpecialUse, SpecialUse); 7] = [
     (store::SpecialUse::TRASH, SpecialUse::Trash),
 ];
 
-/// The store's form of a special use.
-pub(super) fn special_use(asked: SpecialUse) -> store::SpecialUse {
-    let found = USES.iter().find(|(_, known)| *known == asked);
-    found.map_or(store::SpecialUse::NONE, |(special_use, _)| *special_use)
+/// The store's form of a special use, if it has one.
+pub(super) fn special_use(asked: SpecialUse) -> Option<store::SpecialUse> {
+    USES.iter().find(|(_, known)| *known == asked).map(|(special_use, _)| *special_use)
 }
 
 /// A name in the answer to LIST or LSUB.
@@ -55,7 +54,7 @@ fn with_levels(names: impl IntoIterator<Item = (String, store::SpecialUse)>) -> 
 
 impl Session {
     pub(super) async fn list(&mut self, query: &ListQuery<'_>) -> Outcome {
-        if query.pattern.is_empty() {
+        if query.patterns.iter().all(|pattern| pattern.is_empty()) {
             return self.tell_root();
         }
         let pattern = pattern(query)?;
@@ -88,7 +87,7 @@ impl Session {
     }
 
     pub(super) async fn lsub(&mut self, query: &ListQuery<'_>) -> Outcome {
-        if query.pattern.is_empty() {
+        if query.patterns.iter().all(|pattern| pattern.is_empty()) {
             return self.tell_root();
         }
         let pattern = pattern(query)?;
@@ -121,7 +120,8 @@ impl Session {
     pub(super) fn status(&mut self, query: &StatusQuery<'_>) -> Outcome {
         let who = self.who()?;
         let status = who.store.status(&who.names.read_to_store(&query.mailbox)?)?;
-        let values: Vec<StatusValue> = query.items.iter().filter_map(|item| value(item, &status)).collect();
+        let values: Vec<StatusValue<'_>> =
+            query.items.iter().map(|item| value(item, &status)).collect::<Result<_, _>>()?;
         let mailbox = query.mailbox;
         let response = MailboxStatus { mailbox, values: List::of(&values) };
         self.link.conn().untagged(&Response::MailboxStatus(response))?;
@@ -138,7 +138,7 @@ impl Session {
         };
         let namespace = |prefix| {
             let separator = Some(Separator::SLASH);
-            MailboxName::new(prefix).ok().map(|prefix| Namespace { prefix, separator })
+            MailboxName::new(prefix).ok().map(|prefix| Namespace::new(prefix, separator))
         };
         let personal: Vec<_> = personal.into_iter().filter_map(namespace).collect();
         let others: Vec<_> = namespace(other_users).into_iter().collect();
@@ -156,11 +156,12 @@ impl Session {
 /// A line of the answer. Names are made of what names may hold; one that cannot be said would be left out.
 fn listed<'a>(name: &'a str, attributes: &'a [ListAttribute<'a>]) -> Option<ListedMailbox<'a>> {
     let (separator, mailbox) = (Some(Separator::SLASH), MailboxName::new(name).ok()?);
-    Some(ListedMailbox { attributes: List::of(attributes), separator, mailbox })
+    Some(ListedMailbox::new(List::of(attributes), separator, mailbox))
 }
 
 fn pattern(query: &ListQuery<'_>) -> Result<Pattern, Failure> {
-    Pattern::new(&query.reference.to_utf8(), &query.pattern.to_utf8())
+    let ListPatterns::One(pattern) = query.patterns else { return Err(bad("One pattern at a time")) };
+    Pattern::new(&query.reference.to_utf8(), &pattern.to_utf8())
         .ok_or_else(|| no(ErrorCode::Limit, "Too many wildcards"))
 }
 
@@ -186,16 +187,18 @@ fn exact(who: &Who, name: &str) -> Option<store::MailboxName> {
     crate::backend::places::to_store(&place).ok()
 }
 
-fn value(item: StatusItem, status: &Status) -> Option<StatusValue> {
-    let value = match item {
-        StatusItem::Messages => status.messages,
-        StatusItem::Recent => status.recent,
-        StatusItem::UidNext => u64::from(status.uid_next),
-        StatusItem::UidValidity => u64::from(status.uid_validity),
-        StatusItem::Unseen => status.unseen,
-        _ => return None,
-    };
-    Some(StatusValue::Known(item, value))
+/// The value of an item; one that is not announced is not understood.
+fn value<'a>(item: StatusItem<'a>, status: &Status) -> Result<StatusValue<'a>, Failure> {
+    // No mailbox holds more messages than there are UIDs.
+    let count = |messages: u64| u32::try_from(messages).unwrap_or(u32::MAX);
+    Ok(match item {
+        StatusItem::Messages => StatusValue::Messages(count(status.messages)),
+        StatusItem::Recent => StatusValue::Recent(count(status.recent)),
+        StatusItem::UidNext => StatusValue::UidNext(status.uid_next),
+        StatusItem::UidValidity => StatusValue::UidValidity(status.uid_validity),
+        StatusItem::Unseen => StatusValue::Unseen(count(status.unseen)),
+        _ => return Err(bad("Unknown STATUS item")),
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Making and unmaking mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 6.3.3 to 6.3.7; RFC 6154 3).
 
-use imap_proto::{Code, Create, ErrorCode, MailboxName, Status};
+use imap_proto::{Code, Create, CreateParameter, ErrorCode, ListAttribute, MailboxName, Status};
 use mailstore::store::{Access, Actor, SpecialUse};
 
 use super::Session;
@@ -9,14 +9,33 @@ use super::list::special_use;
 use crate::backend::places::to_store;
 use crate::mailboxes::Name;
 
+fn no_use(text: &'static str) -> Failure {
+    Failure::Refused(Status::no(text).with_code(Code::UseAttr))
+}
+
+/// What a mailbox to be shall be used for.
+fn uses(create: &Create<'_>) -> Result<SpecialUse, Failure> {
+    let mut uses = SpecialUse::NONE;
+    for parameter in create.parameters.iter() {
+        let CreateParameter::Use(asked) = parameter else { continue };
+        for attribute in asked.iter() {
+            let known = match attribute {
+                ListAttribute::Use(asked) => special_use(asked),
+                _ => None,
+            };
+            uses = uses.union(known.ok_or_else(|| no_use("There is no such use"))?);
+        }
+    }
+    Ok(uses)
+}
+
 impl Session {
     pub(super) async fn create(&mut self, create: &Create<'_>) -> Outcome {
         let who = self.who()?;
         let name = who.names.read(&create.mailbox)?;
-        let uses = create.special_use.iter().map(special_use).fold(SpecialUse::NONE, SpecialUse::union);
+        let uses = uses(create)?;
         if uses != SpecialUse::NONE && name.is_inbox() {
-            let refusal = Status::no("An INBOX has a use already").with_code(Code::UseAttr);
-            return Err(Failure::Refused(refusal));
+            return Err(no_use("An INBOX has a use already"));
         }
         self.shared.changes.create(&who.store, &name, uses).await?;
         ok("Created")

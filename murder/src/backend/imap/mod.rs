@@ -47,6 +47,7 @@ use crate::accounts::plaintext_login;
 use crate::config::Limits;
 use crate::net::{Accepted, Link, LinkError, OUTPUT_HIGH_WATER_BYTES, Shutdown};
 use crate::sasl::{Exchange, mechanism_names};
+use crate::unsupported::unsupported;
 use answer::{Failure, Outcome, no, ok};
 use append::Incoming;
 use login::Who;
@@ -191,8 +192,8 @@ impl Session {
     }
 
     async fn perform(&mut self, command: &Command<'_>) -> Outcome {
-        if command.uses_saved_result() {
-            return Err(answer::bad("SEARCHRES is not offered"));
+        if let Some(why) = unsupported(command) {
+            return Err(answer::bad(why));
         }
         match command {
             Command::Noop | Command::Check => ok("Completed"),
@@ -202,15 +203,15 @@ impl Session {
                 ok("Nothing to enable")
             }
             Command::Namespace => self.namespace(),
-            Command::Select(name) => self.select(name, select::SELECT).await,
-            Command::Examine(name) => self.select(name, select::EXAMINE).await,
+            Command::Select(args) => self.select(&args.mailbox, select::SELECT).await,
+            Command::Examine(args) => self.select(&args.mailbox, select::EXAMINE).await,
             Command::Close => self.close().await,
             Command::Unselect => self.unselect(),
             Command::Expunge => self.expunge(None).await,
             Command::UidExpunge(messages) => self.expunge(Some(messages)).await,
             Command::Create(create) => self.create(create).await,
             Command::Delete(name) => self.delete(name).await,
-            Command::Rename { from, to } => self.rename(from, to).await,
+            Command::Rename(args) => self.rename(&args.from, &args.to).await,
             Command::Subscribe(name) => self.subscribe(name).await,
             Command::Unsubscribe(name) => self.unsubscribe(name).await,
             Command::List(query) => self.list(query).await,

@@ -17,9 +17,9 @@ impl Session {
         let root = read_quota_root(&set.root.to_bytes())?;
         let mut limits = QuotaLimits::default();
         for limit in set.limits.iter() {
-            if limit.resource == Resource::STORAGE {
+            if limit.resource == Resource::Storage {
                 limits.storage_bytes = Some(limit.limit.saturating_mul(STORAGE_UNIT_BYTES));
-            } else if limit.resource == Resource::MESSAGE {
+            } else if limit.resource == Resource::Message {
                 limits.messages = Some(limit.limit);
             } else {
                 return Err(no(ErrorCode::Cannot, "No such resource"));
@@ -59,12 +59,12 @@ impl Session {
     fn tell_quota(&mut self, root: &IString<'_>, quota: &store::Quota) -> Result<(), Failure> {
         let store::Quota { limits, usage } = quota;
         let storage = limits.storage_bytes.map(|limit| ResourceUsage {
-            resource: Resource::STORAGE,
+            resource: Resource::Storage,
             usage: usage.storage_bytes.div_ceil(STORAGE_UNIT_BYTES),
             limit: limit / STORAGE_UNIT_BYTES,
         });
         let messages = limits.messages.map(|limit| ResourceUsage {
-            resource: Resource::MESSAGE,
+            resource: Resource::Message,
             usage: usage.messages,
             limit,
         });

@@ -59,9 +59,6 @@ enum By {
 
 impl Session {
     pub(super) async fn search(&mut self, search: &Search<'_>) -> Outcome {
-        if search.returned.is_some() {
-            return Err(bad("ESEARCH is not offered"));
-        }
         check_charset(search.charset)?;
         let Self { link, selected: Some(Selected { view, .. }), .. } = self else { return ok("Completed") };
         let keywords = view.keywords();

@@ -419,7 +419,7 @@ async fn take_back(
     let Some(messages) = SequenceSet::of(&ranges) else { return Ok(true) };
     let deleted: Vec<SettableFlag<'_>> = SettableFlag::new(Flag::Deleted).into_iter().collect();
     let commands = [
-        Command::Select(mailbox),
+        Command::Select(mailbox.into()),
         Command::Store(mark_deleted(messages, &deleted)),
         Command::UidExpunge(messages),
         Command::Unselect,

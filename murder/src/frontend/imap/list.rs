@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imap_proto::{
-    Command, ErrorCode, List, ListAttribute, ListOption, ListPattern, ListQuery, ListedMailbox, MailboxName,
-    Response, SpecialUse, Status,
+    Command, ErrorCode, List, ListAttribute, ListPattern, ListPatterns, ListQuery, ListReturn, ListSelection,
+    ListedMailbox, MailboxName, Response, SpecialUse, Status,
 };
 use mail_wire::{Connection as _, Ticket};
 
@@ -51,16 +51,19 @@ enum Subscription {
 
 impl Session<'_> {
     pub(super) async fn list(&mut self, ticket: Ticket, query: &ListQuery<'_>) -> Result<(), LinkError> {
-        if query.pattern.is_empty() {
+        let ListPatterns::One(asked) = query.patterns else {
+            return self.reply(ticket, &Status::bad("One pattern at a time"));
+        };
+        if asked.is_empty() {
             return self.say_root(ticket);
         }
-        let Some(pattern) = Pattern::new(&query.reference.to_utf8(), &query.pattern.to_utf8()) else {
+        let Some(pattern) = Pattern::new(&query.reference.to_utf8(), &asked.to_utf8()) else {
             return self.reply(ticket, &too_many_wildcards());
         };
         let visible = self.visible(&pattern);
         let matching = matching(&visible, &pattern);
-        let only_uses = query.selection.iter().any(|option| option == ListOption::SpecialUse);
-        let ask = if only_uses || query.returned.iter().any(|option| option == ListOption::SpecialUse) {
+        let only_uses = query.selection.iter().any(|option| option == ListSelection::SpecialUse);
+        let ask = if only_uses || query.returned.iter().any(|option| option == ListReturn::SpecialUse) {
             Ask::All
         } else {
             Ask::Connected
@@ -91,10 +94,13 @@ impl Session<'_> {
         if self.who == Who::Admin {
             return self.reply(ticket, &Status::ok("An administrator has no subscriptions"));
         }
-        if query.pattern.is_empty() {
+        let ListPatterns::One(asked) = query.patterns else {
+            return self.reply(ticket, &Status::bad("One pattern at a time"));
+        };
+        if asked.is_empty() {
             return self.say_root(ticket);
         }
-        let Some(pattern) = Pattern::new(&query.reference.to_utf8(), &query.pattern.to_utf8()) else {
+        let Some(pattern) = Pattern::new(&query.reference.to_utf8(), &asked.to_utf8()) else {
             return self.reply(ticket, &too_many_wildcards());
         };
         let (Some(home), Ok(root), Ok(all)) =
@@ -209,7 +215,8 @@ impl Session<'_> {
         let (Ok(root), Ok(own)) = (MailboxName::new(""), ListPattern::new("INBOX/*")) else {
             return Ok(uses);
         };
-        let query = ListQuery { selection: List::of(&[ListOption::SpecialUse]), ..ListQuery::new(root, own) };
+        let query =
+            ListQuery { selection: List::of(&[ListSelection::SpecialUse]), ..ListQuery::new(root, own) };
         for server in servers {
             let answer = self.ask(&server, &Command::List(query), |r| matches!(r, Response::List(_))).await?;
             for response in answer.iter().flat_map(|answer| &answer.kept) {
@@ -243,7 +250,7 @@ impl Session<'_> {
         name: &str,
     ) -> Result<(), LinkError> {
         let Ok(mailbox) = MailboxName::new(name) else { return Ok(()) };
-        let listed = ListedMailbox { attributes: List::of(attributes), separator: SEPARATOR, mailbox };
+        let listed = ListedMailbox::new(List::of(attributes), SEPARATOR, mailbox);
         let response = match kind {
             Kind::List => Response::List(listed),
             Kind::Lsub => Response::Lsub(listed),

@@ -79,7 +79,9 @@ pub(super) async fn log_in(
             Event::Command(ticket, command) => {
                 let status = match command.view().command {
                     Command::Id(_) => answer_id(client)?,
-                    _ => Status::ok("Completed"),
+                    Command::Noop => Status::ok("Completed"),
+                    // What may be said before login, and is not announced, as LANGUAGE.
+                    _ => Status::bad("Unknown command"),
                 };
                 client.conn().reply(ticket, &status)?;
                 continue;

@@ -3,7 +3,9 @@
 //! A back-end registers each change with the master before it answers; here the answer waits until the replica shows
 //! it, so the session sees its own change at once.
 
-use imap_proto::{Command, Create, ErrorCode, MailboxName, MailboxStatus, Response, Status, StatusQuery};
+use imap_proto::{
+    Command, Create, ErrorCode, MailboxName, MailboxStatus, Rename, Response, Status, StatusQuery,
+};
 use mail_wire::Ticket;
 use tracing::warn;
 
@@ -54,8 +56,7 @@ impl Session<'_> {
         };
         let classic = self.view.classic(&name);
         let Ok(mailbox) = MailboxName::new(&classic) else { return self.reply(ticket, &no_name()) };
-        self.change(ticket, &server, &Command::Create(Create { mailbox, special_use: create.special_use }))
-            .await
+        self.change(ticket, &server, &Command::Create(Create { mailbox, ..*create })).await
     }
 
     /// The server where a mailbox of this name is to be made: its nearest ancestor's. A user cannot begin a tree; an
@@ -139,7 +140,7 @@ impl Session<'_> {
         let (Ok(from), Ok(to)) = (MailboxName::new(&from), MailboxName::new(&to)) else {
             return self.reply(ticket, &no_name());
         };
-        self.change(ticket, entry.server(), &Command::Rename { from, to }).await
+        self.change(ticket, entry.server(), &Command::Rename(Rename::new(from, to))).await
     }
 
     /// A command that changes the mailbox list.

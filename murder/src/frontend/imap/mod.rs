@@ -59,6 +59,7 @@ use crate::accounts::plaintext_login;
 use crate::mailboxes::{Entry, Name, Namespace};
 use crate::net::{Accepted, Link, LinkError, OUTPUT_HIGH_WATER_BYTES, Shutdown};
 use crate::sasl::mechanism_names;
+use crate::unsupported::unsupported;
 
 /// How long a command waits for the replica to show what the master has acknowledged.
 const REFRESH: Duration = Duration::from_secs(5);
@@ -197,14 +198,11 @@ impl Session<'_> {
     }
 
     async fn command(&mut self, ticket: Ticket, parsed: &Parsed<kind::Command>) -> Result<(), LinkError> {
-        match parsed.view().command {
-            // Back-ends may offer more than this does: what they would say to it is not passed on.
-            Command::Search(search) if search.returned.is_some() => {
-                self.reply(ticket, &Status::bad("ESEARCH is not offered"))
-            }
-            command if command.uses_saved_result() => {
-                self.reply(ticket, &Status::bad("SEARCHRES is not offered"))
-            }
+        let command = parsed.view().command;
+        if let Some(why) = unsupported(&command) {
+            return self.reply(ticket, &Status::bad(why));
+        }
+        match command {
             Command::Idle => return self.idle(ticket).await,
             Command::Noop if self.selected.is_none() => self.reply(ticket, &Status::ok("Completed")),
             Command::Id(_) => {
@@ -219,11 +217,11 @@ impl Session<'_> {
             Command::List(query) => self.list(ticket, &query).await,
             Command::Lsub(query) => self.lsub(ticket, &query).await,
             Command::Status(query) => self.status(ticket, &query).await,
-            Command::Select(mailbox) => self.select(ticket, &mailbox, Access::ReadWrite).await,
-            Command::Examine(mailbox) => self.select(ticket, &mailbox, Access::ReadOnly).await,
+            Command::Select(args) => self.select(ticket, &args.mailbox, Access::ReadWrite).await,
+            Command::Examine(args) => self.select(ticket, &args.mailbox, Access::ReadOnly).await,
             Command::Create(create) => self.create(ticket, &create).await,
             Command::Delete(mailbox) => self.delete(ticket, &mailbox).await,
-            Command::Rename { from, to } => self.rename(ticket, &from, &to).await,
+            Command::Rename(args) => self.rename(ticket, &args.from, &args.to).await,
             Command::Subscribe(mailbox) => self.subscribe(ticket, &mailbox).await,
             Command::Unsubscribe(mailbox) => self.unsubscribe(ticket, &mailbox).await,
             Command::SetAcl(change) => self.set_acl(ticket, &change).await,
@@ -277,8 +275,8 @@ impl Session<'_> {
         // What it says of the mailbox is for the client already.
         backend.is_selected = true;
         let command = match access {
-            Access::ReadWrite => Command::Select(name),
-            Access::ReadOnly => Command::Examine(name),
+            Access::ReadWrite => Command::Select(name.into()),
+            Access::ReadOnly => Command::Examine(name.into()),
         };
         let Some(answer) = self.ask(entry.server(), &command, nothing).await? else {
             return self.reply(ticket, &unavailable());
@@ -416,9 +414,8 @@ impl Session<'_> {
             Namespace::Personal => ["", "Other Users/", "Shared Folders/"],
             Namespace::Classic => ["INBOX/", "user/", ""],
         };
-        let prefix = |prefix: &'static str| {
-            MailboxName::new(prefix).map(|prefix| [Prefix { prefix, separator: SEPARATOR }])
-        };
+        let prefix =
+            |prefix: &'static str| MailboxName::new(prefix).map(|prefix| [Prefix::new(prefix, SEPARATOR)]);
         if let [Ok(personal), Ok(other_users), Ok(shared)] = prefixes.map(prefix) {
             let namespaces = Namespaces {
                 personal: List::of(&personal),
