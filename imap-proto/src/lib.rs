@@ -113,6 +113,7 @@ pub mod url;
 pub mod urlauth;
 mod utf7;
 pub mod vanished;
+pub mod verb;
 
 pub use acl::{Acl, AclEntry, AclSubject, ListRights, MyRights, Rights, RightsAction, SetAcl};
 pub use annotation::{Annotation, AnnotationEntries, Annotations, GetAnnotation, SetAnnotation};
@@ -120,7 +121,7 @@ pub use append::{Append, NewContent, NewMessage};
 pub use capability::{Capability, CapabilityName};
 pub use catenate::CatenatePart;
 pub use code::{Code, Condition, ErrorCode, MetadataCode, Progress, Referral, Status, UrlKey};
-pub use command::{Command, Numbering, TaggedCommand, UnknownCommand, Verb};
+pub use command::{Command, Numbering, TaggedCommand, UnknownCommand};
 pub use compress::Compression;
 pub use copy::Copying;
 pub use create::{Create, CreateParameter, Rename};
@@ -176,3 +177,4 @@ pub use url::{
 };
 pub use urlauth::{ResetKey, UrlContent, UrlFound, UrlItem, UrlPart, UrlQuery, UrlRump, UrlText};
 pub use vanished::{Gone, Vanished};
+pub use verb::Verb;

@@ -9,7 +9,7 @@ use mail_wire::InvalidMessage;
 
 use crate::Limits;
 use crate::code::{Code, Condition, Status};
-use crate::command::{TaggedCommand, Verb};
+use crate::command::TaggedCommand;
 use crate::fetch::FetchItem;
 use crate::mailbox::Names;
 use crate::quirks::Check;
@@ -19,6 +19,7 @@ use crate::sequence::NumberList;
 use crate::tag::Tag;
 use crate::tape::{Cursor, Item, STREAMED_ARGUMENT};
 use crate::token::{Extent, Hole, Kind, Manner, Scanner, Span, Token, Until};
+use crate::verb::Verb;
 
 /// Parses frames, one at a time, over a tape that it keeps: no allocation once the tape has grown.
 ///
