@@ -1,0 +1,5 @@
+//! See `fuzzing::imap::client`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzing::imap::client(data));
