@@ -1,19 +1,18 @@
 """Postfix's smtp-source delivers by LMTP to a front-end and to a back-end: ten at a time, all of them arrive."""
 
-import os
 import subprocess
 import sys
 
 from murder import Murder, ok, uids, within
 
-murder, program, libraries = Murder(sys.argv[1]), sys.argv[2], sys.argv[3]
+murder = Murder(sys.argv[1])
 
 
 def source(place, to, count, size):
     subprocess.run(
-        [program, "-L", "-c", "-s", "10", "-m", str(count), "-l", str(size), "-f", "sender@elsewhere.test", "-t", to,
+        ["smtp-source", "-L", "-c", "-s", "10", "-m", str(count), "-l", str(size), "-f", "sender@elsewhere.test", "-t", to,
          "-M", "source.elsewhere.test", "inet:{}:{}".format(*place)],
-        check=True, timeout=120, stdout=subprocess.DEVNULL, env={**os.environ, "LD_LIBRARY_PATH": libraries},
+        check=True, timeout=120, stdout=subprocess.DEVNULL,
     )
 
 

@@ -1,4 +1,4 @@
-"""curl, swaks, fetchmail and mutt against a front-end, each in the ways it is used."""
+"""curl, swaks, fetchmail, mutt and mpop against a front-end, each in the ways it is used."""
 
 import os
 import subprocess
@@ -101,6 +101,32 @@ def fetchmail(murder):
             assert fetched.count(b"\nDATA\r\n") == present or fetched.count(b"\nDATA\n") == present, (protocol, present)
 
 
+def mpop(murder):
+    client = murder.imap(1, "dave")
+    murder.send(0, [murder.address("dave")], message("for mpop", ".\r\n..\r\nthe end\r\n"))
+    wait_for_subject(client, "for mpop")
+    present = len(uids(client, "ALL"))
+    for frontend, tls in ((0, "tls=on\ntls_starttls=off"), (1, "tls=on\ntls_starttls=on")):
+        service = "pop3s" if "starttls=off" in tls else "pop3"
+        with tempfile.TemporaryDirectory() as home:
+            rc = os.path.join(home, "mpoprc")
+            with open(rc, "w") as file:
+                file.write(
+                    f"account dave\nhost localhost\nport {murder.place('frontends', frontend, service)[1]}\n{tls}\n"
+                    f"tls_trust_file {murder.endpoints['ca']}\nuser dave\npassword {murder.password('dave')}\nauth on\n"
+                    f"pipelining on\nkeep on\nuidls_file {home}/uidls\ndelivery mbox {home}/mail\n".replace("tls=on", "tls on").replace("tls_starttls=", "tls_starttls ")
+                )
+            os.chmod(rc, 0o600)
+            tool("mpop", "-C", rc, "dave", env={"HOME": home})
+            with open(os.path.join(home, "mail"), "rb") as file:
+                fetched = file.read()
+            assert fetched.count(b"Subject: for mpop") == 1, fetched[-2000:]
+            assert fetched.count(b"\nFrom ") + 1 == present, (fetched.count(b"\nFrom "), present)
+            # What it has seen it does not fetch again.
+            assert b"no new messages" in tool("mpop", "-C", rc, "dave", env={"HOME": home}) or os.path.getsize(f"{home}/mail") == len(fetched)
+    client.logout()
+
+
 def mutt(murder):
     with tempfile.TemporaryDirectory() as home:
         rc, out = os.path.join(home, "muttrc"), os.path.join(home, "out")
@@ -140,7 +166,7 @@ def uids_in(client, mailbox):
     return count
 
 
-SCENARIOS = {"curl": curl, "swaks": swaks, "fetchmail": fetchmail, "mutt": mutt}
+SCENARIOS = {"curl": curl, "swaks": swaks, "fetchmail": fetchmail, "mutt": mutt, "mpop": mpop}
 
 for name in sys.argv[2:]:
     SCENARIOS[name](Murder(sys.argv[1]))

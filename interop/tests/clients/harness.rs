@@ -81,12 +81,6 @@ impl Own {
     }
 }
 
-/// A file of a peer that `./test` unpacked.
-pub(crate) fn peer(path: &str) -> String {
-    let peers = std::env::var("CORBIE_PEERS").expect("CORBIE_PEERS names the unpacked peers; ./test sets it");
-    format!("{peers}/{path}")
-}
-
 /// How often the kill loops kill.
 pub(crate) fn kill_rounds() -> String {
     std::env::var("CORBIE_KILL_ROUNDS").unwrap_or_else(|_| "5".to_owned())
@@ -104,6 +98,9 @@ fn binaries() -> PathBuf {
 fn python(script: &str) -> Command {
     // The distribution's own, which ./test installs; others on the path may be anything.
     let mut command = Command::new("/usr/bin/python3");
+    // Postfix's tools are for administrators.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
     command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script));
     command
 }
