@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -75,7 +76,8 @@ impl Daemon {
     /// When it does not, within half a minute; with the end of its log.
     pub fn start(mut command: Command, listens: SocketAddr, log: &Path) -> Self {
         let output = fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
-        command.stdout(output.try_clone().unwrap()).stderr(output);
+        // A group of its own: Cyrus's master tells its whole group when it ends.
+        command.stdout(output.try_clone().unwrap()).stderr(output).process_group(0);
         let child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         wait_until_it_listens(listens, log);
         Self(child)

@@ -44,7 +44,7 @@ impl<C: Connection> Talk<C> {
     ///
     /// # Panics
     /// When the connection fails, or the peer is silent for long.
-    pub fn next(&mut self) -> Option<C::Event> {
+    pub fn next_event(&mut self) -> Option<C::Event> {
         let mut eof = false;
         loop {
             let event = self.conn.poll_event().unwrap_or_else(|e| panic!("the connection failed: {e}"));
@@ -78,7 +78,7 @@ impl<C: Connection> Talk<C> {
     /// When the peer closes before.
     pub fn until<T>(&mut self, mut test: impl FnMut(C::Event) -> Option<T>) -> T {
         loop {
-            let event = self.next().expect("the peer closed");
+            let event = self.next_event().expect("the peer closed");
             if let Some(found) = test(event) {
                 return found;
             }

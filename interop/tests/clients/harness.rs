@@ -1,5 +1,6 @@
 //! Starts murders for the scenarios and runs those.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -50,6 +51,21 @@ impl Shared {
             std::thread::sleep(Duration::from_millis(50));
         }
         Self { data, _program: program }
+    }
+
+    /// The domain of its users.
+    pub(crate) fn domain(&self) -> String {
+        let address = self.endpoints()["users"][0]["address"].as_str().unwrap().to_owned();
+        address.split_once('@').unwrap().1.to_owned()
+    }
+
+    /// Where its first front-end takes LMTP.
+    pub(crate) fn frontend_lmtp(&self) -> SocketAddr {
+        self.endpoints()["frontends"][0]["lmtp"].as_str().unwrap().parse().unwrap()
+    }
+
+    fn endpoints(&self) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.data.path().join("endpoints.json")).unwrap()).unwrap()
     }
 
     /// Runs a scenario on the endpoints of this murder. One at a time: they use the same four users.

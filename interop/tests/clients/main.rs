@@ -9,6 +9,7 @@
 mod harness;
 
 use harness::{Own, shared};
+use interop::postfix::{Delivery, Postfix};
 
 #[test]
 fn a_message_to_each_user_is_read_byte_for_byte_through_the_other_front_end() {
@@ -43,6 +44,13 @@ fn curl_swaks_fetchmail_mutt_and_mpop_do_their_work() {
 #[test]
 fn postfix_smtp_source_delivers_by_lmtp() {
     shared().run("source.py", &[]);
+}
+
+#[test]
+fn a_whole_postfix_hands_its_mail_to_a_front_end() {
+    let murder = shared();
+    let postfix = Postfix::start(&murder.domain(), &Delivery::Lmtp(murder.frontend_lmtp()), "");
+    murder.run("through_postfix.py", &[&postfix.smtp.to_string()]);
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(crate) fn envelope(recipients: &[&str]) -> Envelope {
 /// Waits until the session is ready, going under TLS on the way if it is to.
 pub(crate) fn ready<D: Dialect>(talk: &mut Talk<Machine<D>>, authority: &str) {
     loop {
-        match talk.next().expect("the peer closed") {
+        match talk.next_event().expect("the peer closed") {
             Event::StartTls => talk.start_tls(authority),
             Event::Ready(_) => return,
             _ => {}
@@ -62,7 +62,7 @@ pub(crate) fn send<D: Dialect>(talk: &mut Talk<Machine<D>>, envelope: Envelope, 
     let mut fates = vec![0; envelope.recipients.len()];
     talk.conn().send(envelope).unwrap();
     loop {
-        match talk.next().expect("the peer closed") {
+        match talk.next_event().expect("the peer closed") {
             Event::BodyWanted => {
                 for piece in message.as_bytes().chunks(10_000) {
                     talk.conn().body_chunk(&Bytes::copy_from_slice(piece)).unwrap();
@@ -79,5 +79,5 @@ pub(crate) fn send<D: Dialect>(talk: &mut Talk<Machine<D>>, envelope: Envelope, 
 /// Says goodbye, and waits for it to be heard.
 pub(crate) fn quit<D: Dialect>(mut talk: Talk<Machine<D>>) {
     talk.conn().quit().unwrap();
-    while talk.next().is_some() {}
+    while talk.next_event().is_some() {}
 }
