@@ -47,7 +47,6 @@ pub fn round_trip(data: &[u8]) {
     {
         let mut parser = Parser::new();
         let again = parser.response(&frame).unwrap_or_else(|e| panic!("{e}: {}", frame.escape_ascii()));
-        assert_eq!(written(&again, Literals::Server), Some(frame.clone()));
         assert!(again == read || has_text_like_a_code(&read), "{}", frame.escape_ascii());
     }
 }
