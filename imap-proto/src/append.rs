@@ -266,6 +266,7 @@ mod tests {
             "a APPEND x CATENATE (TEXT {9}\r\n",
             "a APPEND x CATENATE (URL {1}\r\na UTF8 (~{9}\r\n",
             "a APPEND x CATENATE (TEXT {1}\r\na) (\\Seen) {9}\r\n",
+            "a LOCALAPPEND x \"\" (\\Seen) {9}\r\n",
             "a REPLACE 4 x {9}\r\n",
             "a UID REPLACE 4 x (\\Seen) CATENATE (URL y TEXT {9}\r\n",
         ] {
@@ -274,6 +275,7 @@ mod tests {
         for argument in [
             "a APPEND {9}\r\n",
             "a APPEND x CATENATE (URL {9}\r\n",
+            "a LOCALAPPEND x {9}\r\n",
             "a REPLACE 4 {9}\r\n",
             "a LOGIN {9}\r\n",
             "a LOGIN x {9}\r\n",

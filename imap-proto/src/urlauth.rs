@@ -133,6 +133,9 @@ impl<'a> ResetKey<'a> {
     }
 
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if let Some(mailbox) = &self.mailbox {
+            mailbox.check(check)?;
+        }
         self.mechanisms.check(check)
     }
 }

@@ -131,7 +131,7 @@ impl Verb {
     /// True for the verbs that bring a message.
     #[must_use]
     pub fn carries_message(self) -> bool {
-        matches!(self, Self::Append | Self::Replace)
+        matches!(self, Self::Append | Self::LocalAppend | Self::Replace)
     }
 
     /// True for the verbs that only nodes of a cluster use among themselves (safety row N4): a connection to a user
