@@ -250,12 +250,54 @@ impl MailboxEntry {
         }
     }
 
-    /// The same in memory of its own, in one allocation. An entry that was read is made of slices of the read buffer
+    /// A view of it.
+    #[must_use]
+    pub fn view(&self) -> EntryView<'_> {
+        let acl = self.acl().map(Acl::as_bytes);
+        EntryView { name: self.name.as_bytes(), location: self.location.as_bytes(), acl }
+    }
+
+    /// The same in memory of its own. An entry that was read is made of slices of the read buffer
     /// and keeps all of it alive; call this before it is kept for long.
     #[must_use]
     pub fn detach(&self) -> Self {
-        let (name, location) = (self.name.as_bytes(), self.location.as_bytes());
-        let acl = self.acl().map_or(&b""[..], Acl::as_bytes);
+        self.view().to_entry()
+    }
+}
+
+/// An entry that somebody else keeps, such as a read buffer: octets within the limits of [`MailboxName`], [`Location`] and
+/// [`Acl`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct EntryView<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) location: &'a [u8],
+    pub(crate) acl: Option<&'a [u8]>,
+}
+
+impl<'a> EntryView<'a> {
+    /// The octets of its name.
+    #[must_use]
+    pub fn name(&self) -> &'a [u8] {
+        self.name
+    }
+
+    /// The octets of its location.
+    #[must_use]
+    pub fn location(&self) -> &'a [u8] {
+        self.location
+    }
+
+    /// The octets of its ACL, if it is active.
+    #[must_use]
+    pub fn acl(&self) -> Option<&'a [u8]> {
+        self.acl
+    }
+
+    /// The entry in memory of its own: one piece for all three strings, and the count of its owners.
+    #[must_use]
+    pub fn to_entry(&self) -> MailboxEntry {
+        let Self { name, location, acl } = *self;
+        let acl = acl.unwrap_or_default();
         let mut own = BytesMut::with_capacity(name.len() + location.len() + acl.len());
         own.extend_from_slice(name);
         own.extend_from_slice(location);
@@ -263,11 +305,18 @@ impl MailboxEntry {
         let mut own = own.freeze();
         let name = MailboxName(own.split_to(name.len()));
         let location = Location(own.split_to(location.len()));
-        let state = match self.state {
-            EntryState::Reserved => EntryState::Reserved,
-            EntryState::Active(_) => EntryState::Active(Acl(own)),
-        };
-        Self { name, location, state }
+        let state = if self.acl.is_some() { EntryState::Active(Acl(own)) } else { EntryState::Reserved };
+        MailboxEntry { name, location, state }
+    }
+}
+
+impl fmt::Debug for EntryView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntryView({} at {}", Escaped::new(self.name), Escaped::new(self.location))?;
+        match self.acl {
+            Some(acl) => write!(f, ", {})", Escaped::new(acl)),
+            None => f.write_str(")"),
+        }
     }
 }
 

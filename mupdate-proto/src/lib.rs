@@ -74,6 +74,7 @@ pub mod client;
 mod command;
 mod entry;
 mod limits;
+mod line;
 mod response;
 pub mod server;
 mod string;
@@ -82,8 +83,8 @@ mod tag;
 pub use banner::{BANNER_STRING_BYTES_MAX, Banner, BannerString, Identity, MECHANISMS_MAX, Role};
 pub use command::{BadCommand, BadCommandKind, Change, Command, UPDATE_SERVERS_MAX};
 pub use entry::{
-    ACL_BYTES_MAX, Acl, EntryState, Location, LocationPrefix, MailboxEntry, MailboxName, NAME_BYTES_MAX,
-    ServerName, mailbox_order,
+    ACL_BYTES_MAX, Acl, EntryState, EntryView, Location, LocationPrefix, MailboxEntry, MailboxName,
+    NAME_BYTES_MAX, ServerName, mailbox_order,
 };
 pub use limits::{ClientLimits, ClientTimeouts, ServerLimits, ServerTimeouts};
 pub use mail_wire::Error;

@@ -187,9 +187,40 @@ impl<'a> LineWriter<'a> {
     }
 }
 
-/// Printable ASCII without quote and backslash, and the tab that ACLs are made with.
 fn is_quotable(text: &[u8]) -> bool {
-    text.iter().all(|b| matches!(b, b'\t' | 0x20..=0x7e) && !matches!(b, b'"' | b'\\'))
+    plain_bytes(text) == text.len()
+}
+
+/// How many bytes at the beginning are plain: printable ASCII without quote and backslash, and the tab that ACLs are
+/// made with. They mean themselves in a quoted string, and nothing in them ends it.
+///
+/// Eight bytes are looked at in one go: strings here are too short for anything that has to be set up first.
+pub(crate) fn plain_bytes(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        if let Some(at) = first_not_plain(u64::from_le_bytes(*word)) {
+            return 8 * index + at;
+        }
+    }
+    // The zeros behind the last bytes are not plain, so the search ends there at the latest.
+    let mut last = [0_u8; 8];
+    last.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+    8 * words.len() + first_not_plain(u64::from_le_bytes(last)).unwrap_or(rest.len())
+}
+
+/// The lowest of eight bytes that is not plain. In each sum below, the low seven bits of a byte and a constant below
+/// 0x80 stay within that byte, so no byte disturbs its neighbour; the top bit then tells.
+fn first_not_plain(word: u64) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOP: u64 = 0x80 * ONES;
+    const LOW: u64 = 0x7f * ONES;
+    let low = word & LOW;
+    let differs_from = |byte: u8| (low ^ (ONES * u64::from(byte))) + LOW;
+    let from_space = low + (0x80 - 0x20) * ONES;
+    let allowed = from_space | !differs_from(b'\t');
+    let plain = allowed & differs_from(b'"') & differs_from(b'\\') & differs_from(0x7f) & !word & TOP;
+    let other = plain ^ TOP;
+    (other != 0).then(|| (other.trailing_zeros() / 8) as usize)
 }
 
 #[cfg(test)]
@@ -259,6 +290,22 @@ mod tests {
         assert_eq!(written(b"a\"b", 0), b" {3+}\r\na\"b\r\n");
         assert_eq!(written(b"a\r\nb", 0), b" {4+}\r\na\r\nb\r\n");
         assert_eq!(written("é".as_bytes(), 0), " {2+}\r\né\r\n".as_bytes());
+    }
+
+    #[test]
+    fn plain_bytes_are_counted_up_to_the_first_that_is_not() {
+        let is_plain = |b: u8| matches!(b, b'\t' | 0x20..=0x7e) && !matches!(b, b'"' | b'\\');
+        for byte in 0..=0xff_u8 {
+            for neighbour in [b'a', b'\t', b' ', b'~'] {
+                for at in 0..20 {
+                    let mut text = [neighbour; 20];
+                    text[at] = byte;
+                    let expected = if is_plain(byte) { 20 } else { at };
+                    assert_eq!(plain_bytes(&text), expected, "{byte:#x} at {at}");
+                    assert_eq!(plain_bytes(&text[..at]), at);
+                }
+            }
+        }
     }
 
     #[test]

@@ -206,6 +206,22 @@ impl LiteralFramer {
         matches!(self.state, State::Text) && self.scanned == 0 && !self.holed && !self.refusing
     }
 
+    /// What waits, if a frame begins there of which no literal has been announced and no more than `searched_max`
+    /// bytes have been searched: for a caller that reads frames of one plain form by itself, and takes them away by
+    /// [`skip`](Self::skip). The cap is what keeps a frame that comes byte by byte from being searched twice for each.
+    #[must_use]
+    pub fn front<'a>(&self, input: &'a Input, searched_max: usize) -> Option<&'a [u8]> {
+        let begins = matches!(self.state, State::Text) && self.segment == 0 && !self.holed && !self.refusing;
+        (begins && self.scanned <= searched_max && !input.gate_is_shut()).then(|| input.waiting())
+    }
+
+    /// Takes away so many bytes of [`front`](Self::front), whole frames with their line ends, which its caller has
+    /// read.
+    pub fn skip(&mut self, input: &mut Input, bytes: usize) {
+        input.discard(bytes);
+        self.scanned = self.scanned.saturating_sub(bytes);
+    }
+
     /// The frame up to and including the announcement that is on offer, for whoever must decide. `None` when no
     /// literal is on offer.
     #[must_use]
@@ -569,6 +585,26 @@ mod tests {
                 [whole(&format!("a {not_a_count}"))]
             );
         }
+    }
+
+    #[test]
+    fn a_caller_may_read_frames_at_the_front_by_itself() {
+        let (mut input, mut framer) = (Input::new(), LiteralFramer::new(FrameLimits::default()));
+        input.buffer().extend_from_slice(b"a NOOP\r\nb NO");
+        assert_eq!(framer.front(&input, 0), Some(&b"a NOOP\r\nb NO"[..]));
+        framer.skip(&mut input, 8);
+        assert_eq!(framer.poll(&mut input, LiteralMode::Command), Ok(None));
+        assert_eq!(framer.front(&input, 3), None, "4 bytes were searched");
+        assert_eq!(framer.front(&input, 4), Some(&b"b NO"[..]));
+        input.buffer().extend_from_slice(b"OP\r\nc X {1+}\r\n");
+        framer.skip(&mut input, 8);
+        assert!(matches!(framer.poll(&mut input, LiteralMode::Command), Ok(Some(Part::Offer(_)))));
+        assert_eq!(framer.front(&input, usize::MAX), None, "a literal is on offer");
+        framer.keep(Keep::Collect).unwrap();
+        input.buffer().extend_from_slice(b"x\r\nd NOOP\r\n");
+        let polled = framer.poll(&mut input, LiteralMode::Command);
+        assert_eq!(polled, Ok(Some(Part::Whole("c X {1+}\r\nx".into()))));
+        assert_eq!(framer.front(&input, 0), Some(&b"d NOOP\r\n"[..]));
     }
 
     #[test]

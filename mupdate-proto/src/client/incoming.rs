@@ -18,6 +18,7 @@ pub(super) enum Step {
 
 impl Connection {
     pub(super) fn step(&mut self) -> Result<Step, Error> {
+        self.drop_shown();
         // The line of an exchange announces nothing, whatever it ends with; everywhere else a string may be a literal.
         let exchange = self.pending.front().is_some_and(|front| front.kind == Kind::Authenticate);
         let mode = if exchange { LiteralMode::Line } else { LiteralMode::Command };
@@ -87,10 +88,10 @@ impl Connection {
             return Ok(Event::Entry { command, entry });
         }
         let command = self.answered(tag)?;
-        match command.kind {
-            Kind::Entries | Kind::Update => Ok(Event::Entry { command: command.command, entry }),
-            _ => Err(PeerMisbehaved::UnexpectedReply.into()),
+        if !command.gives_entries() {
+            return Err(PeerMisbehaved::UnexpectedReply.into());
         }
+        Ok(Event::Entry { command: command.command, entry })
     }
 
     fn completed(&mut self, tag: Option<Tag>, status: Status, text: Bytes) -> Result<Option<Event>, Error> {

@@ -31,7 +31,10 @@ use mail_wire::{
     TlsActive, TlsMode,
 };
 
-use crate::{Banner, ClientLimits, ClientTimeouts, Command, MailboxEntry, MailboxName, Tag};
+use crate::line::entry_line;
+use crate::{
+    Banner, ClientLimits, ClientTimeouts, Command, EntryView, LINE_BYTES_MAX, MailboxEntry, MailboxName, Tag,
+};
 
 /// How a client behaves.
 #[derive(Debug, Clone)]
@@ -124,6 +127,8 @@ pub struct Connection {
     /// Bytes queued and bytes handed to the driver since the start: an answer to what has not left is a lie.
     queued_bytes: u64,
     sent_bytes: u64,
+    /// Bytes at the front of the input that were shown by the last [`Connection::poll_entry`], and go at the next poll.
+    shown_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,6 +160,12 @@ struct Pending {
     end: u64,
 }
 
+impl Pending {
+    fn gives_entries(self) -> bool {
+        matches!(self.kind, Kind::Entries | Kind::Update)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     StartTls,
@@ -184,6 +195,7 @@ impl Connection {
             last_number: 0,
             queued_bytes: 0,
             sent_bytes: 0,
+            shown_bytes: 0,
         }
     }
 
@@ -255,10 +267,58 @@ impl Connection {
         self.queue(command, kind)
     }
 
+    /// The next event, if it is an [`Event::Entry`] in one of the plain forms that masters write, as a view of the read
+    /// buffer: for whoever takes in long lists. Nothing is allocated, nothing counted. `None` says nothing about what
+    /// comes next, so [`poll_event`](mail_wire::Connection::poll_event) follows:
+    ///
+    /// ```
+    /// # use mail_wire::{Connection as _, Error};
+    /// # use mupdate_proto::client::{Connection, Event};
+    /// # fn take(_: mupdate_proto::EntryView<'_>) {}
+    /// # fn drain(client: &mut Connection) -> Result<(), Error> {
+    /// loop {
+    ///     while let Some((_, entry)) = client.poll_entry() {
+    ///         take(entry);
+    ///     }
+    ///     match client.poll_event()? {
+    ///         Some(Event::Entry { entry, .. }) => take(entry.view()),
+    ///         Some(_) => {} // The other events.
+    ///         None => return Ok(()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn poll_entry(&mut self) -> Option<(CommandId, EntryView<'_>)> {
+        self.drop_shown();
+        if self.core.is_closing() || self.core.has_timed_out() {
+            return None;
+        }
+        let (command, tag) = match self.state {
+            State::Streaming(command, tag) => (command, tag),
+            _ => match self.pending.front() {
+                Some(front) if front.gives_entries() && front.end <= self.sent_bytes => {
+                    (front.command, front.tag)
+                }
+                _ => return None,
+            },
+        };
+        let input = self.framer.front(&self.core.input, LINE_BYTES_MAX)?;
+        let (entry, line_bytes) = entry_line(input, &tag, &self.config.limits.frame)?;
+        self.shown_bytes = line_bytes;
+        Some((command, entry))
+    }
+
     /// How many commands wait for their answer.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.pending.len()
+    }
+
+    fn drop_shown(&mut self) {
+        if self.shown_bytes > 0 {
+            self.framer.skip(&mut self.core.input, self.shown_bytes);
+            self.shown_bytes = 0;
+        }
     }
 
     fn sasl_line(&mut self, line: &[u8]) -> Result<(), Error> {

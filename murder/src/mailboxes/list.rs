@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use mupdate_proto::{MailboxEntry, MailboxName};
+use mupdate_proto::{EntryView, MailboxEntry, MailboxName};
 use tokio::sync::watch;
 
 use super::Name;
@@ -54,9 +54,9 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
-    pub(crate) fn new(entry: &MailboxEntry) -> Self {
-        // An entry off the wire is a slice of a read buffer and would keep all of that alive.
-        let own = entry.detach();
+    pub(crate) fn new(entry: EntryView<'_>) -> Self {
+        // What is off the wire would keep the whole read buffer alive.
+        let own = entry.to_entry();
         match Entry::from_wire(&own) {
             Some(entry) => Self::Known(Arc::new(entry)),
             None => Self::Unreadable(Arc::new(own)),
@@ -250,11 +250,12 @@ mod tests {
     use super::*;
 
     fn slot(name: &str, location: &str) -> Slot {
-        Slot::new(&MailboxEntry::active(
+        let entry = MailboxEntry::active(
             MailboxName::new(name.to_owned()).unwrap(),
             mupdate_proto::Location::new(location.to_owned()).unwrap(),
             mupdate_proto::Acl::new("alice\tlrs\t").unwrap(),
-        ))
+        );
+        Slot::new(entry.view())
     }
 
     fn names(entries: &[Arc<Entry>]) -> Vec<String> {

@@ -28,7 +28,7 @@ use mailstore::log::{
     SnapshotReader, SnapshotWriter, StateMachine, Transaction, TransactionFull, TransactionNumber,
 };
 use mupdate_proto::client::{self, CommandId, Event, Outcome};
-use mupdate_proto::{Command, MailboxName};
+use mupdate_proto::{Command, EntryView, MailboxName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
@@ -240,7 +240,12 @@ impl Follower {
                 event = link.next() => {
                     let event = event?.ok_or(StreamError::Closed)?;
                     stream.heard = Instant::now();
-                    if stream.take(event, &self.shared, &mut self.disk)? {
+                    let begun = stream.take(event, &self.shared, &mut self.disk)?;
+                    // What was read with it: a list comes in thousands of entries at once.
+                    while let Some((_, entry)) = link.conn().poll_entry() {
+                        stream.entry(entry, &self.shared, &mut self.disk)?;
+                    }
+                    if begun {
                         back_off.reset();
                         info!(master = %self.upstream.address(), entries = self.shared.list.len(), "following the master");
                     }
@@ -288,24 +293,27 @@ impl Stream {
         Ok(())
     }
 
+    fn entry(&mut self, entry: EntryView<'_>, shared: &Shared, disk: &mut Saver) -> Result<(), StreamError> {
+        let slot = Slot::new(entry);
+        if let Slot::Unreadable(entry) = &slot {
+            debug!(name = %entry.name, "an entry that cannot be read");
+        }
+        match &mut self.first {
+            Some(first) if first.len() >= ENTRIES_MAX => return Err(StreamError::TooMany),
+            Some(first) => first.push(slot),
+            None if shared.list.len() >= ENTRIES_MAX => return Err(StreamError::TooMany),
+            None => {
+                shared.list.put(slot.clone());
+                disk.queue([Edit::Put(slot)]);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes an event in; true when the stream has just begun to flow.
     fn take(&mut self, event: Event, shared: &Shared, disk: &mut Saver) -> Result<bool, StreamError> {
         match event {
-            Event::Entry { entry, .. } => {
-                let slot = Slot::new(&entry);
-                if let Slot::Unreadable(entry) = &slot {
-                    debug!(name = %entry.name, "an entry that cannot be read");
-                }
-                match &mut self.first {
-                    Some(first) if first.len() >= ENTRIES_MAX => return Err(StreamError::TooMany),
-                    Some(first) => first.push(slot),
-                    None if shared.list.len() >= ENTRIES_MAX => return Err(StreamError::TooMany),
-                    None => {
-                        shared.list.put(slot.clone());
-                        disk.queue([Edit::Put(slot)]);
-                    }
-                }
-            }
+            Event::Entry { entry, .. } => self.entry(entry.view(), shared, disk)?,
             Event::Deleted(name) => {
                 // A name off the wire is a slice of a read buffer.
                 if let Some(old) = shared.list.remove(&name) {
@@ -508,7 +516,7 @@ impl StateMachine for Machine {
         for record in committed.records() {
             let mut fields = Fields::new(record.bytes);
             match fields.byte()? {
-                PUT => drop(self.list.put(Slot::new(&fields.entry()?))),
+                PUT => drop(self.list.put(Slot::new(fields.entry()?.view()))),
                 REMOVE => drop(self.list.remove(&fields.name()?)),
                 CLEAR => drop(self.list.replace(Vec::new())),
                 _ => return Err(InvalidRecord("no change of a list")),
@@ -540,7 +548,7 @@ impl StateMachine for Machine {
         let mut record = Vec::new();
         while load_record(from, &mut record)? == Loaded::Record {
             let mut fields = Fields::new(&record);
-            self.list.put(Slot::new(&fields.entry()?));
+            self.list.put(Slot::new(fields.entry()?.view()));
             fields.end()?;
         }
         Ok(())

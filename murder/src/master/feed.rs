@@ -126,7 +126,7 @@ mod tests {
 
     fn slot(name: &str, location: &str) -> Slot {
         let name = MailboxName::new(name.to_owned()).unwrap();
-        Slot::new(&MailboxEntry::reserved(name, Location::new(location.to_owned()).unwrap()))
+        Slot::new(MailboxEntry::reserved(name, Location::new(location.to_owned()).unwrap()).view())
     }
 
     #[test]

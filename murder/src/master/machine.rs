@@ -57,7 +57,7 @@ impl Machine {
             Some(reservation) => drop(self.reservations.insert(name, reservation)),
             None => drop(self.reservations.remove(&name)),
         }
-        self.feed.put(Slot::new(&record.entry));
+        self.feed.put(Slot::new(record.entry.view()));
     }
 
     fn remove(&mut self, name: &MailboxName) {
