@@ -6,7 +6,7 @@
 //! It also counts the line's bytes, since nobody has to take more than [`LINE_BYTES_MAX`] outside of literals.
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::{InvalidMessage, Outbox};
+use mail_wire::{Decimal, InvalidMessage, Outbox};
 use memchr::{memchr, memchr2};
 use nom::branch::alt;
 use nom::bytes::complete::tag;
@@ -176,7 +176,9 @@ impl<'a> LineWriter<'a> {
         if is_quotable(text) && self.line_bytes + text.len() + REST_BYTES <= LINE_BYTES_MAX {
             return self.raw(b"\"").raw(text).raw(b"\"");
         }
-        self.out.put(format!("{{{}+}}\r\n", text.len()).as_bytes());
+        self.out.put(b"{");
+        self.out.put(Decimal::new(text.len() as u64).as_bytes());
+        self.out.put(b"+}\r\n");
         self.out.put(text);
         self.line_bytes = 0;
         self

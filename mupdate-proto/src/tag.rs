@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use mail_wire::InvalidMessage;
+use mail_wire::{Decimal, InvalidMessage};
 
 /// A command's tag.
 ///
@@ -43,21 +43,10 @@ impl Tag {
 
     /// The tag of a client's command: `X` and its number.
     #[must_use]
-    pub fn numbered(mut number: u64) -> Self {
-        // Filled from the end, since digits come out last first; a u64 has at most 20.
-        let (mut digits, mut from) = ([b'0'; 20], 20);
-        while from > 0 {
-            from -= 1;
-            if let (Some(place), Ok(digit)) = (digits.get_mut(from), u8::try_from(number % 10)) {
-                *place = b'0' + digit;
-            }
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
+    pub fn numbered(number: u64) -> Self {
+        let digits = Decimal::new(number);
         let (mut bytes, mut len) = ([0; Self::BYTES_MAX], 0_u8);
-        for (place, byte) in bytes.iter_mut().zip(b"X".iter().chain(digits.iter().skip(from))) {
+        for (place, byte) in bytes.iter_mut().zip(b"X".iter().chain(digits.as_bytes())) {
             *place = *byte;
             len += 1;
         }

@@ -36,6 +36,7 @@
 
 mod connection;
 mod core;
+mod decimal;
 mod dot;
 mod error;
 mod escape;
@@ -52,6 +53,7 @@ mod ticket;
 
 pub use connection::{Connection, PlaintextLogin, TlsActive, TlsMode};
 pub use core::Core;
+pub use decimal::Decimal;
 pub use dot::{BareLineEnd, BodyPart, DotReader, DotWriter};
 pub use error::{ApiMisuse, Error, InvalidMessage, LimitExceeded, PeerIncompatible, PeerMisbehaved};
 pub use escape::Escaped;

@@ -66,13 +66,14 @@ pub struct LineFramer {
     drained: usize,
     /// The last dropped byte was a carriage return.
     drained_cr: bool,
+    bare_lines: u64,
 }
 
 impl LineFramer {
     /// A framer for lines that end with CRLF.
     #[must_use]
     pub fn new(limits: LineLimits) -> Self {
-        Self { limits, end: LineEnd::CrLf, scanned: 0, drained: 0, drained_cr: false }
+        Self { limits, end: LineEnd::CrLf, scanned: 0, drained: 0, drained_cr: false, bare_lines: 0 }
     }
 
     /// The same with another line end.
@@ -85,6 +86,12 @@ impl LineFramer {
     /// Changes the limits, from the next line on.
     pub fn set_limits(&mut self, limits: LineLimits) {
         self.limits = limits;
+    }
+
+    /// How many lines ended with a lone LF, where [`LineEnd::DangerLf`] lets them.
+    #[must_use]
+    pub fn bare_lines(&self) -> u64 {
+        self.bare_lines
     }
 
     /// The next line, if it is complete. An error is final.
@@ -111,8 +118,11 @@ impl LineFramer {
         self.scanned = 0;
         let text = input.take(text_bytes);
         input.discard(line_feed + 1 - text_bytes);
-        if !with_cr && self.end == LineEnd::CrLf {
-            return Ok(Some(Line::Invalid(InvalidMessage::new(InvalidMessage::BARE_LF, text_bytes))));
+        if !with_cr {
+            if self.end == LineEnd::CrLf {
+                return Ok(Some(Line::Invalid(InvalidMessage::new(InvalidMessage::BARE_LF, text_bytes))));
+            }
+            self.bare_lines += 1;
         }
         if let Some(at) = memchr2(b'\r', 0, &text) {
             let what = if text.get(at) == Some(&0) { InvalidMessage::NUL } else { InvalidMessage::BARE_CR };
@@ -251,5 +261,6 @@ mod tests {
         input.buffer().extend_from_slice(b"+OK\n-ERR\r\n");
         assert_eq!(framer.poll(&mut input), Ok(Some(Line::Whole("+OK".into()))));
         assert_eq!(framer.poll(&mut input), Ok(Some(Line::Whole("-ERR".into()))));
+        assert_eq!(framer.bare_lines(), 1);
     }
 }

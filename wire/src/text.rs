@@ -52,6 +52,39 @@ impl Text {
         Self(text.chars().take(Self::BYTES_MAX).enumerate().map(safe).collect::<String>().into())
     }
 
+    /// A text in any language, for a peer that has said that it reads UTF-8 (RFC 6856 3): no control characters, no
+    /// line or paragraph separators, nothing that turns the direction of writing.
+    pub fn international(text: impl Into<Cow<'static, str>>) -> Result<Self, InvalidMessage> {
+        let text = text.into();
+        if text.len() > Self::BYTES_MAX {
+            return Err(InvalidMessage::new("not a reply text", Self::BYTES_MAX));
+        }
+        match text.char_indices().find(|(at, c)| !is_international(*at, *c)) {
+            None => Ok(Self(text)),
+            Some((at, _)) => Err(InvalidMessage::new("not a reply text", at)),
+        }
+    }
+
+    /// Makes a text in any language of anything, as [`lossy`](Self::lossy) makes one in ASCII.
+    #[must_use]
+    pub fn international_lossy(text: &str) -> Self {
+        let mut safe = String::new();
+        for (at, c) in text.char_indices() {
+            let c = if is_international(at, c) { c } else { '?' };
+            if safe.len() + c.len_utf8() > Self::BYTES_MAX {
+                break;
+            }
+            safe.push(c);
+        }
+        Self(safe.into())
+    }
+
+    /// The same in ASCII, with `?` for what is not: for a peer that has not said that it reads UTF-8.
+    #[must_use]
+    pub fn to_ascii(&self) -> Self {
+        if self.0.is_ascii() { self.clone() } else { Self::lossy(&self.0) }
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -67,6 +100,17 @@ impl fmt::Display for Text {
 
 const fn is_text(at: usize, byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e) && !(at == 0 && byte == b'[')
+}
+
+fn is_international(at: usize, c: char) -> bool {
+    match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => is_text(at, byte),
+        // Separators of lines, marks and overrides of direction, and the mark of byte order.
+        _ => {
+            !(c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+        }
+    }
 }
 
 const fn first_wrong(text: &[u8]) -> Option<usize> {
@@ -94,6 +138,26 @@ mod tests {
             assert_eq!(Text::new(text.clone()).is_ok(), (0x20..0x7f).contains(&byte), "{byte:#x}");
             assert!(Text::lossy(&text).as_str().bytes().all(|b| (0x20..0x7f).contains(&b)));
         }
+    }
+
+    #[test]
+    fn e6_no_international_text_ends_a_line_or_turns_it_round() {
+        let french = Text::international("Bo\u{ee}te aux lettres").unwrap();
+        assert_eq!(french.as_str(), "Bo\u{ee}te aux lettres");
+        assert_eq!(french.to_ascii().as_str(), "Bo?te aux lettres");
+        for bad in [
+            '\r', '\n', '\0', '\t', '\u{7f}', '\u{85}', '\u{9b}', '\u{2028}', '\u{202e}', '\u{2066}',
+            '\u{feff}',
+        ] {
+            let text = format!("a{bad}");
+            assert!(Text::international(text.clone()).is_err(), "{bad:?}");
+            assert_eq!(Text::international_lossy(&text).as_str(), "a?");
+        }
+        assert!(Text::international("[CODE]").is_err());
+        let (max, two_bytes) = (Text::BYTES_MAX, "\u{ee}".repeat(Text::BYTES_MAX));
+        assert!(Text::international(two_bytes[..max].to_owned()).is_ok());
+        assert!(Text::international(two_bytes[..max + 2].to_owned()).is_err());
+        assert_eq!(Text::international_lossy(&two_bytes).as_str().len(), max);
     }
 
     #[test]
