@@ -1,4 +1,4 @@
-//! Capabilities (RFC 2449 5 and 6, RFC 2595 4, RFC 5034 3): the lines of CAPA.
+//! Capabilities (RFC 2449 5 and 6, RFC 2595 4, RFC 5034 3, RFC 6856 2 and 3): the lines of CAPA.
 
 use mail_wire::sasl::MechanismName;
 use mail_wire::{InvalidMessage, Outbox, Text};
@@ -38,6 +38,12 @@ pub enum Capability {
         /// Whether the user's own value is told after login.
         scope: Scope,
     },
+    /// UTF8 is there (RFC 6856).
+    Utf8,
+    /// The same, and names and passwords of USER, PASS and APOP may be UTF-8.
+    Utf8User,
+    /// LANG is there (RFC 6856).
+    Lang,
     /// What software the server is.
     Implementation(Text),
     /// A line that is not known here.
@@ -85,6 +91,15 @@ impl Capabilities {
         self.0.contains(capability)
     }
 
+    /// How long a client has to wait between two logins, in seconds, if the server says so.
+    #[must_use]
+    pub fn login_delay_seconds(&self) -> Option<u32> {
+        self.0.iter().find_map(|c| match c {
+            Capability::LoginDelay { seconds, .. } => Some(*seconds),
+            _ => None,
+        })
+    }
+
     /// True if AUTH takes this mechanism.
     #[must_use]
     pub fn offers_mechanism(&self, name: &MechanismName) -> bool {
@@ -118,6 +133,9 @@ impl Capability {
             (b"RESP-CODES", []) => Some(Self::RespCodes),
             (b"AUTH-RESP-CODE", []) => Some(Self::AuthRespCode),
             (b"PIPELINING", []) => Some(Self::Pipelining),
+            (b"UTF8", []) => Some(Self::Utf8),
+            (b"UTF8", [word]) if word.eq_ignore_ascii_case(b"USER") => Some(Self::Utf8User),
+            (b"LANG", []) => Some(Self::Lang),
             (b"SASL", names) => {
                 Some(Self::Sasl(names.iter().filter_map(|name| MechanismName::new(name).ok()).collect()))
             }
@@ -148,6 +166,9 @@ impl Capability {
             Self::RespCodes => out.put(b"RESP-CODES"),
             Self::AuthRespCode => out.put(b"AUTH-RESP-CODE"),
             Self::Pipelining => out.put(b"PIPELINING"),
+            Self::Utf8 => out.put(b"UTF8"),
+            Self::Utf8User => out.put(b"UTF8 USER"),
+            Self::Lang => out.put(b"LANG"),
             Self::Sasl(names) => {
                 out.put(b"SASL");
                 for name in names {
@@ -214,6 +235,9 @@ mod tests {
         check(b"AUTH-RESP-CODE", Capability::AuthRespCode);
         check(b"sasl PLAIN login", Capability::Sasl(names(&["PLAIN", "LOGIN"])));
         check(b"SASL", Capability::Sasl(Vec::new()));
+        check(b"UTF8", Capability::Utf8);
+        check(b"utf8 user", Capability::Utf8User);
+        check(b"LANG", Capability::Lang);
         check(b"EXPIRE NEVER", Capability::Expire { days: None, scope: Scope::Server });
         check(b"EXPIRE 30 USER", Capability::Expire { days: Some(30), scope: Scope::User });
         check(b"LOGIN-DELAY 0", Capability::LoginDelay { seconds: 0, scope: Scope::Server });
@@ -223,7 +247,9 @@ mod tests {
 
     #[test]
     fn lines_that_are_not_known_are_kept() {
-        for line in ["X-NEW a b", "EXPIRE soon", "LOGIN-DELAY", "TOP 1", "LANG", "IMPLEMENTATION"] {
+        for line in
+            ["X-NEW a b", "EXPIRE soon", "LOGIN-DELAY", "TOP 1", "LANG en", "UTF8 x", "IMPLEMENTATION"]
+        {
             let expected = Capability::Other(Text::new(line).unwrap());
             assert_eq!(Capability::parse(line.as_bytes()), Ok(expected), "{line}");
         }

@@ -1,15 +1,17 @@
-//! Commands (RFC 1939 4 to 7, RFC 2449 5, RFC 2595 4, RFC 5034): their types, parser and encoder.
+//! Commands (RFC 1939 4 to 7, RFC 2449 5, RFC 2595 4, RFC 5034, RFC 6856): their types, parser and encoder.
 //!
 //! A command is a keyword in any case and its arguments behind single spaces. The argument of PASS is the whole rest
 //! of the line, spaces included (RFC 1939 7); so is that of USER, as Cyrus and Dovecot have it. Trailing spaces
 //! elsewhere are passed over.
 
-use bytes::Bytes;
 use mail_wire::sasl::{self, Authcid, MechanismName};
-use mail_wire::{InvalidMessage, Outbox, Secret};
+use mail_wire::{Decimal, InvalidMessage, Outbox, Secret};
 use memchr::{memchr, memchr3, memrchr};
 
+use crate::apop::Digest;
+use crate::language::LanguageRange;
 use crate::number::{MessageNumber, number};
+use crate::quirks::{Leniency, Quirk};
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +24,12 @@ pub enum Command {
     User(UserName),
     /// Its password.
     Pass(Password),
-    /// A login by digest (RFC 1939 7). Read so that it can be refused by name.
+    /// A login by digest (RFC 1939 7).
     Apop {
         /// The name.
         name: UserName,
-        /// 32 hexadecimal digits, as the client sent them.
-        digest: Bytes,
+        /// The digest of the greeting's timestamp and the secret.
+        digest: Digest,
     },
     /// A login by SASL (RFC 5034).
     Auth {
@@ -36,6 +38,12 @@ pub enum Command {
         /// The first message, if the client speaks first and did at once.
         initial: Option<Secret<Vec<u8>>>,
     },
+    /// AUTH without a mechanism: which are there? Only with [`Quirk::AuthListing`].
+    AuthListing,
+    /// Go into UTF-8 mode (RFC 6856 2.1).
+    Utf8,
+    /// Speak this language, or tell which ones there are (RFC 6856 3).
+    Lang(Option<LanguageRange>),
     /// A command of the TRANSACTION state.
     Maildrop(MaildropCommand),
     /// Remove what is marked as deleted, and say goodbye.
@@ -116,6 +124,18 @@ impl Password {
         }
     }
 
+    /// True if it is UTF-8.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        std::str::from_utf8(self.0.expose()).is_ok()
+    }
+
+    /// True if it is ASCII.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.0.expose().is_ascii()
+    }
+
     /// The password.
     #[must_use]
     pub fn into_secret(self) -> Secret<Vec<u8>> {
@@ -143,11 +163,20 @@ impl Command {
     /// assert_eq!(Command::parse(b"top 1 10"), Ok(Command::Maildrop(MaildropCommand::Top(one, 10))));
     /// ```
     pub fn parse(line: &[u8]) -> Result<Self, BadCommand> {
-        let (keyword, rest) = split(line);
+        Self::parse_with(line, &mut Leniency::default())
+    }
+
+    pub(crate) fn parse_with(line: &[u8], leniency: &mut Leniency) -> Result<Self, BadCommand> {
+        let (keyword, behind) = split(skip_spaces(line, leniency));
         let mut upper = [0_u8; 4];
         let Some(upper) = upper.get_mut(..keyword.len()) else { return Err(BadCommand::Unknown) };
         upper.copy_from_slice(keyword);
         upper.make_ascii_uppercase();
+        if &*upper == b"PASS" {
+            // The one argument in which every space counts.
+            return Ok(Self::Pass(Password::new(behind.unwrap_or_default())?));
+        }
+        let rest = behind.map(|rest| skip_spaces(rest, leniency));
         let none = || no_more(rest);
         Ok(match &*upper {
             b"CAPA" => none().map(|()| Self::Capa)?,
@@ -157,22 +186,27 @@ impl Command {
             b"RSET" => none().map(|()| Self::Maildrop(MaildropCommand::Rset))?,
             b"NOOP" => none().map(|()| Self::Maildrop(MaildropCommand::Noop))?,
             b"USER" => Self::User(UserName::new(trim(rest.unwrap_or_default()))?),
-            b"PASS" => Self::Pass(Password::new(rest.unwrap_or_default())?),
             b"APOP" => {
                 let rest = trim(rest.unwrap_or_default());
                 let space = memrchr(b' ', rest).ok_or(InvalidMessage::new("name and digest expected", 0))?;
-                let (name, digest) = (rest.get(..space), rest.get(space + 1..).unwrap_or_default());
-                if digest.len() != 32 || !digest.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(InvalidMessage::new("32 hexadecimal digits expected", 0).into());
-                }
+                let (name, digest) = (rest.get(..space), rest.get(space + 1..));
                 Self::Apop {
                     name: UserName::new(name.unwrap_or_default())?,
-                    digest: Bytes::copy_from_slice(digest),
+                    digest: Digest::parse(digest.unwrap_or_default())?,
                 }
             }
+            b"UTF8" => none().map(|()| Self::Utf8)?,
+            b"LANG" => match trim(rest.unwrap_or_default()) {
+                [] => Self::Lang(None),
+                range => Self::Lang(Some(LanguageRange::parse(range)?)),
+            },
             b"AUTH" => {
                 let (mechanism, initial) = split(trim(rest.unwrap_or_default()));
-                let initial = initial.map(sasl::decode_initial).transpose()?;
+                if mechanism.is_empty() && leniency.overlook(Quirk::AuthListing) {
+                    return Ok(Self::AuthListing);
+                }
+                let initial = initial.map(|text| sasl::decode_initial(skip_spaces(text, leniency)));
+                let initial = initial.transpose()?;
                 Self::Auth { mechanism: MechanismName::new(mechanism)?, initial }
             }
             b"LIST" => Self::Maildrop(MaildropCommand::List(optional_message(rest)?)),
@@ -181,9 +215,13 @@ impl Command {
             b"DELE" => Self::Maildrop(MaildropCommand::Dele(message(rest)?)),
             b"TOP" => {
                 let (first, second) = split(trim(rest.unwrap_or_default()));
-                let lines =
-                    second.and_then(number).ok_or(InvalidMessage::new("number of lines expected", 0))?;
-                Self::Maildrop(MaildropCommand::Top(MessageNumber::parse(first)?, lines))
+                let message = MessageNumber::parse(first)?;
+                let lines = match second {
+                    None if leniency.overlook(Quirk::TopWithoutCount) => Some(0),
+                    second => second.and_then(|text| number(skip_spaces(text, leniency))),
+                };
+                let lines = lines.ok_or(InvalidMessage::new("number of lines expected", 0))?;
+                Self::Maildrop(MaildropCommand::Top(message, lines))
             }
             _ => return Err(BadCommand::Unknown),
         })
@@ -207,7 +245,14 @@ impl Command {
                 out.put(b"APOP ");
                 out.put(name.0.as_str().as_bytes());
                 out.put(b" ");
-                out.put(digest);
+                out.put(&digest.to_text());
+            }
+            Self::AuthListing => out.put(b"AUTH"),
+            Self::Utf8 => out.put(b"UTF8"),
+            Self::Lang(None) => out.put(b"LANG"),
+            Self::Lang(Some(range)) => {
+                out.put(b"LANG ");
+                out.put(range.as_str().as_bytes());
             }
             Self::Auth { mechanism, initial } => {
                 out.put(b"AUTH ");
@@ -233,12 +278,32 @@ impl MaildropCommand {
             Self::Noop => out.put(b"NOOP\r\n"),
             Self::List(None) => out.put(b"LIST\r\n"),
             Self::Uidl(None) => out.put(b"UIDL\r\n"),
-            Self::List(Some(n)) => out.put(format!("LIST {n}\r\n").as_bytes()),
-            Self::Uidl(Some(n)) => out.put(format!("UIDL {n}\r\n").as_bytes()),
-            Self::Retr(n) => out.put(format!("RETR {n}\r\n").as_bytes()),
-            Self::Dele(n) => out.put(format!("DELE {n}\r\n").as_bytes()),
-            Self::Top(n, lines) => out.put(format!("TOP {n} {lines}\r\n").as_bytes()),
+            Self::List(Some(n)) => line(b"LIST ", n, None, out),
+            Self::Uidl(Some(n)) => line(b"UIDL ", n, None, out),
+            Self::Retr(n) => line(b"RETR ", n, None, out),
+            Self::Dele(n) => line(b"DELE ", n, None, out),
+            Self::Top(n, lines) => line(b"TOP ", n, Some(lines), out),
         }
+    }
+}
+
+fn line(keyword: &[u8], message: MessageNumber, lines: Option<u32>, out: &mut Outbox) {
+    out.put(keyword);
+    out.put(Decimal::new(message.as_u32().into()).as_bytes());
+    if let Some(lines) = lines {
+        out.put(b" ");
+        out.put(Decimal::new(lines.into()).as_bytes());
+    }
+    out.put(b"\r\n");
+}
+
+/// The text without the spaces that it begins with, if they may be overlooked.
+fn skip_spaces<'a>(text: &'a [u8], leniency: &mut Leniency) -> &'a [u8] {
+    let spaces = text.iter().take_while(|b| **b == b' ').count();
+    if spaces > 0 && leniency.overlook(Quirk::ExtraSpaces) {
+        text.get(spaces..).unwrap_or_default()
+    } else {
+        text
     }
 }
 
@@ -276,6 +341,8 @@ fn optional_message(rest: Option<&[u8]>) -> Result<Option<MessageNumber>, Invali
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::LanguageTag;
+    use crate::quirks::Quirks;
 
     fn number_of(n: u32) -> MessageNumber {
         MessageNumber::new(n).unwrap()
@@ -310,7 +377,7 @@ mod tests {
     fn logins_are_read() {
         let alice = UserName::new(b"alice").unwrap();
         let digest = "c4c9334bac560ecc979e58001b3e22fb";
-        let apop = Command::Apop { name: alice.clone(), digest: digest.into() };
+        let apop = Command::Apop { name: alice.clone(), digest: Digest::parse(digest.as_bytes()).unwrap() };
         assert_eq!(Command::parse(format!("APOP alice {digest}").as_bytes()), Ok(apop));
         assert_eq!(Command::parse(b"USER alice"), Ok(Command::User(alice)));
         let password = Password::new(b" two  words ").unwrap();
@@ -326,7 +393,7 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_refused() {
-        for unknown in ["", " ", "XTND", "RETRO 1", "RET", "LANG *", "UTF8"] {
+        for unknown in ["", " ", "XTND", "RETRO 1", "RET", "  ", " NOOP"] {
             assert_eq!(Command::parse(unknown.as_bytes()), Err(BadCommand::Unknown), "{unknown}");
         }
         for bad in [
@@ -356,9 +423,48 @@ mod tests {
             "APOP alice",
             "APOP alice 00",
             "CAPA x",
+            "UTF8 x",
+            "LANG en us",
+            "LANG **",
+            "LIST  2",
         ] {
             assert!(matches!(Command::parse(bad.as_bytes()), Err(BadCommand::Arguments(_))), "{bad}");
         }
+    }
+
+    #[test]
+    fn languages_are_asked_for_or_listed() {
+        assert_eq!(Command::parse(b"utf8"), Ok(Command::Utf8));
+        assert_eq!(Command::parse(b"LANG "), Ok(Command::Lang(None)));
+        assert_eq!(Command::parse(b"LANG *"), Ok(Command::Lang(Some(LanguageRange::Preferred))));
+        let tag = LanguageTag::new(b"en-boont").unwrap();
+        assert_eq!(Command::parse(b"lang en-boont"), Ok(Command::Lang(Some(LanguageRange::Tag(tag)))));
+    }
+
+    #[test]
+    fn quirks_of_clients_are_overlooked_by_name_and_counted() {
+        let top = Command::Maildrop(MaildropCommand::Top(number_of(3), 0));
+        let list = Command::Maildrop(MaildropCommand::List(Some(number_of(2))));
+        let plain = MechanismName::new(b"PLAIN").unwrap();
+        let auth = Command::Auth { mechanism: plain, initial: Some(b"\0a\0b".to_vec().into()) };
+        for (line, quirk, command, times) in [
+            (&b"AUTH"[..], Quirk::AuthListing, Command::AuthListing, 1),
+            (b"AUTH ", Quirk::AuthListing, Command::AuthListing, 1),
+            (b"TOP 3", Quirk::TopWithoutCount, top.clone(), 1),
+            (b"  LIST   2 ", Quirk::ExtraSpaces, list, 2),
+            (b"TOP  3  0", Quirk::ExtraSpaces, top, 2),
+            (b"AUTH PLAIN  AGEAYg==", Quirk::ExtraSpaces, auth, 1),
+        ] {
+            assert!(Command::parse(line).is_err(), "{line:?}");
+            let mut leniency = Leniency::new(Quirks::NONE.with(quirk));
+            assert_eq!(Command::parse_with(line, &mut leniency), Ok(command), "{line:?}");
+            assert_eq!(leniency.met.iter().collect::<Vec<_>>(), [(quirk, times)], "{line:?}");
+        }
+        // Every space of a password is the password's.
+        let mut leniency = Leniency::new(Quirks::tolerant());
+        let password = Command::Pass(Password::new(b"  two ").unwrap());
+        assert_eq!(Command::parse_with(b"PASS   two ", &mut leniency), Ok(password));
+        assert_eq!(leniency.met.iter().count(), 0);
     }
 
     #[test]

@@ -62,18 +62,23 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apop;
 mod capability;
 pub mod client;
 mod command;
+mod language;
 mod limits;
 mod number;
+mod quirks;
 pub mod relay;
 mod reply;
 pub mod server;
 
 pub use capability::{CAPABILITIES_MAX, Capabilities, Capability, Scope};
 pub use command::{BadCommand, Command, MaildropCommand, Password, UserName};
+pub use language::{LANGUAGES_MAX, LanguageListing, LanguageRange, LanguageTag};
 pub use limits::{ClientLimits, ClientTimeouts, ServerLimits, ServerTimeouts};
 pub use mail_wire::Error;
 pub use number::{DropListing, MessageNumber, ScanListing, UniqueId, UniqueIdListing};
+pub use quirks::{Quirk, Quirks, QuirksMet};
 pub use reply::{OtherCode, Reply, ReplyStatus, ResponseCode};

@@ -5,10 +5,13 @@ use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use mail_wire::InvalidMessage;
+use memchr::memchr;
 use nom::character::complete::{char, u32, u64};
 use nom::combinator::all_consuming;
 use nom::sequence::separated_pair;
 use nom::{IResult, Parser};
+
+use crate::quirks::{Leniency, Quirk};
 
 /// The number of a message in a session, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +48,8 @@ pub(crate) fn number(text: &[u8]) -> Option<u32> {
     parsed.ok().map(|(_, number)| number)
 }
 
-/// A message's unique identifier: 1 to 70 printable ASCII characters without space.
+/// A message's unique identifier: 1 to 70 printable ASCII characters without space. One that was read by
+/// [`Quirk::UniqueIdWithSpaces`] may hold spaces.
 ///
 /// ```
 /// use pop3_proto::UniqueId;
@@ -62,13 +66,20 @@ impl UniqueId {
 
     /// Takes the identifier.
     pub fn new(id: impl Into<Bytes>) -> Result<Self, InvalidMessage> {
-        let id = id.into();
+        Self::new_with(id.into(), &mut Leniency::default())
+    }
+
+    fn new_with(id: Bytes, leniency: &mut Leniency) -> Result<Self, InvalidMessage> {
         if id.is_empty() || id.len() > Self::BYTES_MAX {
             return Err(InvalidMessage::new("unique identifier of 1 to 70 bytes expected", 0));
         }
-        match id.iter().position(|b| !b.is_ascii_graphic()) {
-            Some(at) => Err(InvalidMessage::new("not in a unique identifier", at)),
-            None => Ok(Self(id)),
+        let wrong = |at| InvalidMessage::new("not in a unique identifier", at);
+        if let Some(at) = id.iter().position(|b| !(b.is_ascii_graphic() || *b == b' ')) {
+            return Err(wrong(at));
+        }
+        match memchr(b' ', &id) {
+            Some(at) if !leniency.overlook(Quirk::UniqueIdWithSpaces) => Err(wrong(at)),
+            _ => Ok(Self(id)),
         }
     }
 
@@ -113,10 +124,10 @@ pub struct UniqueIdListing {
 }
 
 impl UniqueIdListing {
-    pub(crate) fn parse(text: &Bytes) -> Result<Self, InvalidMessage> {
-        let space = memchr::memchr(b' ', text).ok_or(InvalidMessage::new("unique-id listing expected", 0))?;
+    pub(crate) fn parse(text: &Bytes, leniency: &mut Leniency) -> Result<Self, InvalidMessage> {
+        let space = memchr(b' ', text).ok_or(InvalidMessage::new("unique-id listing expected", 0))?;
         let message = MessageNumber::parse(text.get(..space).unwrap_or_default())?;
-        Ok(Self { message, id: UniqueId::new(text.slice(space + 1..))? })
+        Ok(Self { message, id: UniqueId::new_with(text.slice(space + 1..), leniency)? })
     }
 }
 
@@ -148,6 +159,7 @@ fn pair(text: &[u8]) -> Option<(u32, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quirks::Quirks;
 
     #[test]
     fn numbers_are_digits_and_not_zero() {
@@ -169,11 +181,17 @@ mod tests {
         {
             assert!(ScanListing::parse(bad).is_err(), "{bad:?}");
         }
-        let listing = UniqueIdListing::parse(&"2 QhdPYR:00WBw1Ph7x7".into()).unwrap();
+        let parse = |text: &str| UniqueIdListing::parse(&text.to_owned().into(), &mut Leniency::default());
+        let listing = parse("2 QhdPYR:00WBw1Ph7x7").unwrap();
         assert_eq!((listing.message.as_u32(), listing.id.as_str()), (2, "QhdPYR:00WBw1Ph7x7"));
         for bad in ["", "1", "1 ", "x a", "1 a b", "1 \u{e9}"] {
-            assert!(UniqueIdListing::parse(&bad.into()).is_err(), "{bad:?}");
+            assert!(parse(bad).is_err(), "{bad:?}");
         }
+        let mut spaces = Leniency::new(Quirks::NONE.with(Quirk::UniqueIdWithSpaces));
+        let listing = UniqueIdListing::parse(&"1 a b".into(), &mut spaces).unwrap();
+        assert_eq!(listing.id.as_str(), "a b");
+        assert!(UniqueIdListing::parse(&"1 a".into(), &mut spaces).is_ok());
+        assert_eq!(spaces.met.count(Quirk::UniqueIdWithSpaces), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use mail_wire::{InvalidMessage, Outbox, Text};
 use memchr::memchr;
 
 use crate::number::{DropListing, ScanListing, UniqueIdListing};
+use crate::quirks::{Leniency, Quirk};
 
 /// The first line of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum ResponseCode {
     SysTemp,
     /// The system is at fault, and somebody must repair it.
     SysPerm,
+    /// The message can be had in UTF-8 mode only (RFC 6856 5).
+    Utf8,
     /// A code that is not known here, in upper case.
     Other(OtherCode),
 }
@@ -63,7 +66,8 @@ impl OtherCode {
 }
 
 impl ResponseCode {
-    const KNOWN: [Self; 5] = [Self::InUse, Self::LoginDelay, Self::Auth, Self::SysTemp, Self::SysPerm];
+    const KNOWN: [Self; 6] =
+        [Self::InUse, Self::LoginDelay, Self::Auth, Self::SysTemp, Self::SysPerm, Self::Utf8];
 
     /// The code without its brackets, in upper case.
     #[must_use]
@@ -74,6 +78,7 @@ impl ResponseCode {
             Self::Auth => "AUTH",
             Self::SysTemp => "SYS/TEMP",
             Self::SysPerm => "SYS/PERM",
+            Self::Utf8 => "UTF8",
             Self::Other(code) => code.as_str(),
         }
     }
@@ -150,7 +155,10 @@ impl Reply {
 
     /// What a reply to UIDL of one message says.
     pub fn as_unique_id_listing(&self) -> Result<UniqueIdListing, InvalidMessage> {
-        UniqueIdListing::parse(&Bytes::copy_from_slice(self.text.as_str().as_bytes()))
+        UniqueIdListing::parse(
+            &Bytes::copy_from_slice(self.text.as_str().as_bytes()),
+            &mut Leniency::default(),
+        )
     }
 
     /// Reads a line without its CRLF.
@@ -163,15 +171,23 @@ impl Reply {
     /// # Ok::<(), mail_wire::InvalidMessage>(())
     /// ```
     pub fn parse(line: &[u8]) -> Result<Self, InvalidMessage> {
-        let (status, rest) = if let Some(rest) = strip_word(line, b"+OK") {
-            (ReplyStatus::Ok, rest)
-        } else if let Some(rest) = strip_word(line, b"-ERR") {
-            (ReplyStatus::Err, rest)
-        } else {
-            return Err(InvalidMessage::new("+OK or -ERR expected", 0));
+        Self::parse_with(line, ReplyText::Ascii, &mut Leniency::default())
+    }
+
+    pub(crate) fn parse_with(
+        line: &[u8],
+        reading: ReplyText,
+        leniency: &mut Leniency,
+    ) -> Result<Self, InvalidMessage> {
+        let (status, rest) = match strip_word(line, b"+OK", leniency) {
+            Some(rest) => (ReplyStatus::Ok, rest),
+            None => match strip_word(line, b"-ERR", leniency) {
+                Some(rest) => (ReplyStatus::Err, rest),
+                None => return Err(InvalidMessage::new("+OK or -ERR expected", 0)),
+            },
         };
         let (code, text) = code(rest);
-        Ok(Self { status, code, text: text_of(text) })
+        Ok(Self { status, code, text: text_of(text, reading) })
     }
 
     /// Writes the line.
@@ -193,19 +209,39 @@ impl Reply {
     }
 }
 
-fn text_of(text: &[u8]) -> Text {
-    // Bytes become characters of the same number, and those above ASCII question marks, one for each.
-    let text: String = text.iter().take(Text::BYTES_MAX).map(|b| char::from(*b)).collect();
-    Text::lossy(&text)
+/// What the text of a reply may be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplyText {
+    /// ASCII, as long as nothing else was agreed on.
+    Ascii,
+    /// UTF-8: behind LANG (RFC 6856 3.2).
+    Utf8,
+}
+
+fn text_of(text: &[u8], reading: ReplyText) -> Text {
+    match reading {
+        ReplyText::Utf8 => Text::international_lossy(&String::from_utf8_lossy(text)),
+        // Bytes become characters of the same number, and those above ASCII question marks, one for each.
+        ReplyText::Ascii => {
+            let text: String = text.iter().take(Text::BYTES_MAX).map(|b| char::from(*b)).collect();
+            Text::lossy(&text)
+        }
+    }
 }
 
 /// What stands behind a word and a space, if the line begins with the word.
-fn strip_word<'a>(line: &'a [u8], word: &[u8]) -> Option<&'a [u8]> {
+fn strip_word<'a>(line: &'a [u8], word: &[u8], leniency: &mut Leniency) -> Option<&'a [u8]> {
     let (first, rest) = line.split_at_checked(word.len())?;
-    match (first.eq_ignore_ascii_case(word), rest) {
-        (true, []) => Some(rest),
-        (true, [b' ', text @ ..]) => Some(text),
-        _ => None,
+    if !first.eq_ignore_ascii_case(word) {
+        return None;
+    }
+    if first != word && !leniency.overlook(Quirk::StatusInOtherCase) {
+        return None;
+    }
+    match rest {
+        [] => Some(rest),
+        [b' ', text @ ..] => Some(text),
+        _ => leniency.overlook(Quirk::StatusWithoutSpace).then_some(rest),
     }
 }
 
@@ -226,6 +262,7 @@ fn code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quirks::Quirks;
 
     #[test]
     fn replies_are_read_with_and_without_code_and_text() {
@@ -234,10 +271,11 @@ mod tests {
             assert_eq!((reply.is_ok(), reply.code, reply.text.as_str()), (ok, code, text), "{line:?}");
         };
         check(b"+OK", true, None, "");
-        check(b"+ok ", true, None, "");
+        check(b"+OK ", true, None, "");
         check(b"+OK 2 320", true, None, "2 320");
         check(b"-ERR no such message", false, None, "no such message");
         check(b"-ERR [sys/temp] busy", false, Some(ResponseCode::SysTemp), "busy");
+        check(b"-ERR [UTF8] a message in UTF-8", false, Some(ResponseCode::Utf8), "a message in UTF-8");
         check(b"-ERR [AUTH]", false, Some(ResponseCode::Auth), "");
         let other = ResponseCode::new(b"x-new").unwrap();
         check(b"+OK [X-NEW] hello", true, Some(other), "hello");
@@ -247,9 +285,38 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_refused() {
-        for bad in [&b""[..], b"+", b"+OKAY", b"-ERRor", b"OK", b" +OK", b"* OK", b"220 ready"] {
+        for bad in
+            [&b""[..], b"+", b"+OKAY", b"-ERRor", b"OK", b" +OK", b"* OK", b"220 ready", b"+ok", b"-err x"]
+        {
             assert!(Reply::parse(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn quirks_of_servers_are_overlooked_by_name_and_counted() {
+        let mut none = Leniency::new(Quirks::NONE);
+        for (line, quirk) in [
+            (&b"+ok fine"[..], Quirk::StatusInOtherCase),
+            (b"-Err no", Quirk::StatusInOtherCase),
+            (b"+OKfine", Quirk::StatusWithoutSpace),
+            (b"-ERR[AUTH] no", Quirk::StatusWithoutSpace),
+        ] {
+            assert!(Reply::parse_with(line, ReplyText::Ascii, &mut none).is_err(), "{line:?}");
+            let mut one = Leniency::new(Quirks::NONE.with(quirk));
+            assert!(Reply::parse_with(line, ReplyText::Ascii, &mut one).is_ok(), "{line:?}");
+            assert_eq!(one.met.iter().collect::<Vec<_>>(), [(quirk, 1)]);
+        }
+        assert_eq!(none.met.iter().count(), 0);
+    }
+
+    #[test]
+    fn e6_text_in_utf8_is_kept_only_where_it_was_agreed_on() {
+        let line = "+OK es Espa\u{f1}ol \u{202e}\u{7f}".as_bytes();
+        let text = |reading| Reply::parse_with(line, reading, &mut Leniency::default()).unwrap().text;
+        assert_eq!(text(ReplyText::Utf8).as_str(), "es Espa\u{f1}ol ??");
+        assert_eq!(text(ReplyText::Ascii).as_str(), "es Espa??ol ????");
+        let broken = Reply::parse_with(b"+OK \xff\xfe", ReplyText::Utf8, &mut Leniency::default()).unwrap();
+        assert_eq!(broken.text.as_str(), "\u{fffd}\u{fffd}");
     }
 
     #[test]

@@ -5,8 +5,13 @@ use mail_wire::{
     BodyPart, DotReader, Error, LimitExceeded, Line, PeerIncompatible, PeerMisbehaved, TlsMode, sasl,
 };
 
-use super::{Connection, Event, Kind, LoginStep, Many, Pending, State};
-use crate::{Capabilities, Capability, Command, MaildropCommand, Reply, ScanListing, UniqueIdListing};
+use super::{Connection, Event, Kind, LoginStep, Many, Pending, State, Utf8State};
+use crate::apop::Timestamp;
+use crate::reply::ReplyText;
+use crate::{
+    Capabilities, Capability, Command, LANGUAGES_MAX, LanguageListing, MaildropCommand, Reply, ScanListing,
+    UniqueIdListing,
+};
 
 pub(super) enum Step {
     Event(Event),
@@ -80,12 +85,25 @@ impl Connection {
         match &mut self.many {
             Some(Many::Capabilities) if complete => {
                 self.answered();
-                self.prepared()
+                self.capabilities_known()
             }
             Some(Many::Capabilities) => {
                 // A line that is no capability is of no use, and no reason to give up.
                 if let Ok(capability) = Capability::parse(&line) {
                     self.greeting.capabilities.push(capability);
+                }
+                Ok(Step::Again)
+            }
+            Some(Many::Languages(languages)) if complete => {
+                let languages = std::mem::take(languages);
+                self.answered();
+                Ok(Step::Event(Event::Languages(Ok(languages))))
+            }
+            Some(Many::Languages(languages)) => {
+                if let Ok(language) = LanguageListing::parse(&line)
+                    && languages.len() < LANGUAGES_MAX
+                {
+                    languages.push(language);
                 }
                 Ok(Step::Again)
             }
@@ -101,7 +119,9 @@ impl Connection {
                     return Err(LimitExceeded::new("listing_lines_max", max).into());
                 }
                 let event = match command {
-                    MaildropCommand::Uidl(_) => UniqueIdListing::parse(&line).map(Event::UniqueIdListing),
+                    MaildropCommand::Uidl(_) => {
+                        UniqueIdListing::parse(&line, &mut self.leniency).map(Event::UniqueIdListing)
+                    }
                     _ => ScanListing::parse(&line).map(Event::ScanListing),
                 };
                 Ok(Step::Event(event.unwrap_or_else(Event::BadLine)))
@@ -112,7 +132,9 @@ impl Connection {
 
     fn line(&mut self, line: &Bytes) -> Result<Step, Error> {
         if self.state == State::Greeting {
-            return self.greeted(Reply::parse(line)?);
+            let timestamp = Timestamp::find(line);
+            let reply = self.reply(line)?;
+            return self.greeted(reply, timestamp);
         }
         let Some(Pending { kind, end }) = self.pending.front().copied() else {
             return Err(PeerMisbehaved::UnsolicitedReply.into());
@@ -126,7 +148,7 @@ impl Connection {
         {
             return self.challenged(rest.get(1..).unwrap_or_default());
         }
-        let reply = Reply::parse(line)?;
+        let reply = self.reply(line)?;
         match kind {
             Kind::Capa if reply.is_ok() => {
                 self.greeting.capabilities = Capabilities::new();
@@ -135,7 +157,7 @@ impl Connection {
             }
             Kind::Capa => {
                 self.answered();
-                self.prepared()
+                self.capabilities_known()
             }
             Kind::Stls => {
                 self.answered();
@@ -157,6 +179,26 @@ impl Connection {
                 self.answered();
                 let event = if reply.is_ok() { Event::LoggedIn(reply) } else { Event::LoginFailed(reply) };
                 Ok(Step::Event(event))
+            }
+            Kind::Utf8 => {
+                if reply.is_ok() {
+                    self.utf8 = Utf8State::On;
+                    self.reading = ReplyText::Utf8;
+                }
+                self.answered();
+                Ok(Step::Event(Event::Utf8(reply)))
+            }
+            Kind::Language => {
+                self.answered();
+                Ok(Step::Event(Event::Language(reply)))
+            }
+            Kind::Languages if reply.is_ok() => {
+                self.many = Some(Many::Languages(Vec::new()));
+                Ok(Step::Again)
+            }
+            Kind::Languages => {
+                self.answered();
+                Ok(Step::Event(Event::Languages(Err(reply))))
             }
             Kind::Maildrop(command) => Ok(Step::Event(self.maildrop_reply(command, reply))),
             Kind::Quit => {
@@ -181,15 +223,34 @@ impl Connection {
         Event::Begin(command, reply)
     }
 
-    fn greeted(&mut self, reply: Reply) -> Result<Step, Error> {
+    /// Reads the first line of a reply. That of LANG is in the new language already.
+    fn reply(&mut self, line: &[u8]) -> Result<Reply, Error> {
+        let chooses = self.pending.front().is_some_and(|front| front.kind == Kind::Language);
+        let reading = if chooses { ReplyText::Utf8 } else { self.reading };
+        let reply = Reply::parse_with(line, reading, &mut self.leniency)?;
+        if chooses && reply.is_ok() {
+            self.reading = ReplyText::Utf8;
+        }
+        Ok(reply)
+    }
+
+    fn greeted(&mut self, reply: Reply, timestamp: Option<Timestamp>) -> Result<Step, Error> {
         if !reply.is_ok() {
             self.core.close();
             return Ok(Step::Event(Event::Goodbye(reply)));
         }
         self.greeting.text = reply.text;
+        self.greeting.timestamp = timestamp;
         self.state = State::Preparing;
         self.put(&Command::Capa, Kind::Capa);
         Ok(Step::Again)
+    }
+
+    fn capabilities_known(&mut self) -> Result<Step, Error> {
+        match self.state {
+            State::Preparing => self.prepared(),
+            _ => Ok(Step::Event(Event::Capabilities(self.greeting.capabilities.clone()))),
+        }
     }
 
     /// The capabilities are known; STLS comes next, or the login.

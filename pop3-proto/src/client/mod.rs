@@ -26,9 +26,12 @@ use mail_wire::{
     PeerIncompatible, PeerMisbehaved, Secret, Text, TlsActive, TlsMode,
 };
 
+use crate::apop::{Digest, Timestamp};
+use crate::quirks::Leniency;
+use crate::reply::ReplyText;
 use crate::{
-    Capabilities, Capability, ClientLimits, ClientTimeouts, Command, MaildropCommand, Password, Reply,
-    ScanListing, UniqueIdListing, UserName,
+    Capabilities, Capability, ClientLimits, ClientTimeouts, Command, LanguageListing, LanguageRange,
+    MaildropCommand, Password, Quirk, Quirks, QuirksMet, Reply, ScanListing, UniqueIdListing, UserName,
 };
 
 /// How a client behaves.
@@ -36,8 +39,8 @@ use crate::{
 pub struct Config {
     /// Whether it goes under TLS by STLS first.
     pub tls: TlsMode,
-    /// What ends a line of the server.
-    pub line_end: LineEnd,
+    /// What is overlooked.
+    pub quirks: Quirks,
     /// What becomes of bare CR and LF in a message. Old servers send mail with them.
     pub bare_line_end: BareLineEnd,
     /// Limits.
@@ -52,7 +55,7 @@ impl Config {
     pub fn new(tls: TlsMode) -> Self {
         Self {
             tls,
-            line_end: LineEnd::default(),
+            quirks: Quirks::NONE,
             bare_line_end: BareLineEnd::default(),
             limits: ClientLimits::default(),
             timeouts: ClientTimeouts::default(),
@@ -65,6 +68,8 @@ impl Config {
 pub struct Greeting {
     /// Its greeting.
     pub text: Text,
+    /// The timestamp in it, if APOP may be used. One from before STLS is forgotten (safety row T6).
+    pub timestamp: Option<Timestamp>,
     /// What it can do.
     pub capabilities: Capabilities,
 }
@@ -83,6 +88,14 @@ pub enum Event {
     LoggedIn(Reply),
     /// The login ended badly; the code may say why. Another may be tried.
     LoginFailed(Reply),
+    /// The answer to UTF8: if it is positive, messages come in UTF-8.
+    Utf8(Reply),
+    /// The answer to LANG with a range. If it is positive, its text begins with the language, and all text comes in it.
+    Language(Reply),
+    /// The answer to LANG without one: what there is, or why that is not told.
+    Languages(Result<Vec<LanguageListing>, Reply>),
+    /// What the server can do, asked for anew.
+    Capabilities(Capabilities),
     /// The whole answer to a command, in one line.
     Reply(MaildropCommand, Reply),
     /// The first line of an answer of many.
@@ -117,6 +130,10 @@ pub struct Connection {
     many: Option<Many>,
     /// What follows the server's next word in a login.
     secret: Option<LoginStep>,
+    /// Replies may be in UTF-8.
+    reading: ReplyText,
+    utf8: Utf8State,
+    leniency: Leniency,
     /// Bytes queued and bytes handed to the driver since the start: an answer to what has not left is a lie.
     queued_bytes: u64,
     sent_bytes: u64,
@@ -141,8 +158,12 @@ enum Kind {
     Capa,
     Stls,
     User,
+    /// PASS or APOP: the answer is that of the login.
     Pass,
     Auth,
+    Utf8,
+    Language,
+    Languages,
     Maildrop(MaildropCommand),
     Quit,
 }
@@ -154,9 +175,16 @@ struct Pending {
     end: u64,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Utf8State {
+    Off,
+    On,
+}
+
 #[derive(Debug)]
 enum Many {
     Capabilities,
+    Languages(Vec<LanguageListing>),
     Lines(MaildropCommand, u64),
     Message(MaildropCommand, DotReader, u64),
 }
@@ -179,14 +207,21 @@ impl Connection {
         core.set_timeout(Some(config.timeouts.reply));
         Self {
             core,
-            framer: LineFramer::new(config.limits.line).with_line_end(config.line_end),
+            framer: framer(&config),
+            leniency: Leniency::new(config.quirks),
             config,
             state: State::Greeting,
-            greeting: Greeting { text: Text::lossy(""), capabilities: Capabilities::new() },
+            greeting: Greeting {
+                text: const { Text::constant("") },
+                timestamp: None,
+                capabilities: Capabilities::new(),
+            },
             pending: VecDeque::new(),
             waiting: VecDeque::new(),
             many: None,
             secret: None,
+            reading: ReplyText::Ascii,
+            utf8: Utf8State::Off,
             queued_bytes: 0,
             sent_bytes: 0,
         }
@@ -210,17 +245,44 @@ impl Connection {
         self.state == State::Transaction
     }
 
+    /// True once the server has said yes to UTF8: messages come in UTF-8.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.utf8 == Utf8State::On
+    }
+
+    /// What was overlooked so far.
+    #[must_use]
+    pub fn quirks_met(&self) -> QuirksMet {
+        let mut met = self.leniency.met;
+        met.set(Quirk::BareLineFeed, self.framer.bare_lines());
+        met
+    }
+
     /// How many commands wait for their answer, sent or not.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.pending.len() + self.waiting.len()
     }
 
-    /// Logs in by USER and PASS.
+    /// Logs in by USER and PASS. Both must be ASCII unless the server announced `UTF8 USER` (RFC 6856 2.2).
     pub fn login(&mut self, name: UserName, password: Password, _protected: TlsActive) -> Result<(), Error> {
         self.may_log_in()?;
+        self.check_ascii(name.as_str().is_ascii() && password.is_ascii())?;
         self.secret = Some(LoginStep::Password(password));
         self.put(&Command::User(name), Kind::User);
+        Ok(())
+    }
+
+    /// Logs in by APOP, with the digest of the greeting's timestamp and a secret. It needs no proof of protection, since
+    /// the secret is not sent; but whoever listens can try out guesses at it.
+    pub fn login_apop(&mut self, name: UserName, digest: Digest) -> Result<(), Error> {
+        self.may_log_in()?;
+        if self.greeting.timestamp.is_none() {
+            return Err(PeerIncompatible::Missing("a timestamp for APOP").into());
+        }
+        self.check_ascii(name.as_str().is_ascii())?;
+        self.put(&Command::Apop { name, digest }, Kind::Pass);
         Ok(())
     }
 
@@ -264,6 +326,39 @@ impl Connection {
         self.sasl_line(b"*")
     }
 
+    /// Asks for messages in UTF-8 (RFC 6856 2), before the login; [`Event::Utf8`] follows.
+    pub fn utf8(&mut self) -> Result<(), Error> {
+        self.may_log_in()?;
+        let capabilities = &self.greeting.capabilities;
+        if !(capabilities.contains(&Capability::Utf8) || capabilities.contains(&Capability::Utf8User)) {
+            return Err(PeerIncompatible::Missing("UTF8").into());
+        }
+        self.put(&Command::Utf8, Kind::Utf8);
+        Ok(())
+    }
+
+    /// Asks for a language (RFC 6856 3), before or after the login; [`Event::Language`] follows.
+    pub fn language(&mut self, range: LanguageRange) -> Result<(), Error> {
+        self.may_ask_for_languages()?;
+        self.put(&Command::Lang(Some(range)), Kind::Language);
+        Ok(())
+    }
+
+    /// Asks which languages there are; [`Event::Languages`] follows.
+    pub fn languages(&mut self) -> Result<(), Error> {
+        self.may_ask_for_languages()?;
+        self.put(&Command::Lang(None), Kind::Languages);
+        Ok(())
+    }
+
+    /// Asks again what the server can do: behind a login, LOGIN-DELAY and EXPIRE may be the user's own (RFC 2449 6.5 and
+    /// 6.7). [`Event::Capabilities`] follows; a refusal leaves them as they were.
+    pub fn capa(&mut self) -> Result<(), Error> {
+        self.may_ask_aside()?;
+        self.put(&Command::Capa, Kind::Capa);
+        Ok(())
+    }
+
     /// Gives a command, to be sent now or when its turn comes.
     pub fn send(&mut self, command: MaildropCommand) -> Result<(), Error> {
         if self.state != State::Transaction {
@@ -289,6 +384,27 @@ impl Connection {
         self.waiting.push_back(Kind::Quit);
         self.send_waiting();
         Ok(())
+    }
+
+    fn may_ask_aside(&self) -> Result<(), Error> {
+        if !matches!(self.state, State::Authorization | State::Transaction) || self.pending() > 0 {
+            return Err(ApiMisuse::WrongState("this belongs between answered commands").into());
+        }
+        Ok(())
+    }
+
+    fn may_ask_for_languages(&self) -> Result<(), Error> {
+        if !self.greeting.capabilities.contains(&Capability::Lang) {
+            return Err(PeerIncompatible::Missing("LANG").into());
+        }
+        self.may_ask_aside()
+    }
+
+    fn check_ascii(&self, ascii: bool) -> Result<(), Error> {
+        if ascii || self.greeting.capabilities.contains(&Capability::Utf8User) {
+            return Ok(());
+        }
+        Err(PeerIncompatible::Inexpressible("a name or password beyond ASCII").into())
     }
 
     fn may_log_in(&self) -> Result<(), Error> {
@@ -349,6 +465,12 @@ impl Connection {
     }
 }
 
+fn framer(config: &Config) -> LineFramer {
+    let bare = config.quirks.allows(Quirk::BareLineFeed);
+    let end = if bare { LineEnd::DangerLf } else { LineEnd::CrLf };
+    LineFramer::new(config.limits.line).with_line_end(end)
+}
+
 impl mail_wire::Connection for Connection {
     type Event = Event;
 
@@ -407,7 +529,8 @@ impl mail_wire::Connection for Connection {
         if self.state == State::Handshake && !self.core.is_closing() {
             self.state = State::Preparing;
             self.greeting.capabilities = Capabilities::new();
-            self.framer = LineFramer::new(self.config.limits.line).with_line_end(self.config.line_end);
+            self.greeting.timestamp = None;
+            self.framer = framer(&self.config);
             self.put(&Command::Capa, Kind::Capa);
         }
     }

@@ -1,10 +1,11 @@
 //! What an owner says to the client: the outcome of a login, replies, listings and messages.
 
 use bytes::Bytes;
-use mail_wire::{ApiMisuse, DotWriter, Error, PeerMisbehaved, Text, Ticket, sasl};
+use mail_wire::{ApiMisuse, Decimal, DotWriter, Error, PeerMisbehaved, Text, Ticket, sasl};
 
+use super::outlook::{HeaderEnd, without_nul};
 use super::{AuthFailure, Connection, Open, State};
-use crate::{MaildropCommand, Reply, ResponseCode, ScanListing, UniqueIdListing};
+use crate::{MaildropCommand, MessageNumber, Quirk, Reply, ResponseCode, ScanListing, UniqueIdListing};
 
 /// A reply of many lines under way: [`Connection::end`] is due.
 #[derive(Debug)]
@@ -83,20 +84,21 @@ impl Connection {
         }
         self.put(&Reply::ok(text.clone()));
         self.body = Some(DotWriter::new());
+        self.header_end = HeaderEnd::default();
         Ok(MultiLine(ticket))
     }
 
     /// Adds a line to the reply to LIST.
     pub fn scan_listing(&mut self, _reply: &MultiLine, listing: ScanListing) -> Result<(), Error> {
         self.expect(|command| matches!(command, MaildropCommand::List(None)))?;
-        self.core.out.put(format!("{} {}\r\n", listing.message, listing.octets).as_bytes());
+        self.listing_line(listing.message, Decimal::new(listing.octets).as_bytes());
         Ok(())
     }
 
     /// Adds a line to the reply to UIDL.
     pub fn unique_id_listing(&mut self, _reply: &MultiLine, listing: &UniqueIdListing) -> Result<(), Error> {
         self.expect(|command| matches!(command, MaildropCommand::Uidl(None)))?;
-        self.core.out.put(format!("{} {}\r\n", listing.message, listing.id.as_str()).as_bytes());
+        self.listing_line(listing.message, listing.id.as_str().as_bytes());
         Ok(())
     }
 
@@ -104,15 +106,30 @@ impl Connection {
     /// pieces pass without a copy.
     pub fn body(&mut self, _reply: &MultiLine, bytes: &Bytes) -> Result<(), Error> {
         self.expect(|command| matches!(command, MaildropCommand::Retr(_) | MaildropCommand::Top(..)))?;
+        let quirks = self.leniency.allowed;
+        if quirks.allows(Quirk::OutlookEndOfHeader) {
+            self.header_end.look(bytes);
+        }
+        let changed = if quirks.allows(Quirk::OutlookNul) { without_nul(bytes) } else { None };
+        if changed.is_some() {
+            self.leniency.overlook(Quirk::OutlookNul);
+        }
         if let Some(body) = &mut self.body {
-            body.write(bytes, &mut self.core.out);
+            body.write(changed.as_ref().unwrap_or(bytes), &mut self.core.out);
         }
         Ok(())
     }
 
     /// Ends a reply of many lines.
     pub fn end(&mut self, reply: MultiLine) -> Result<(), Error> {
-        self.redeem(reply.0, |_| true)?;
+        let open = self.redeem(reply.0, |_| true)?;
+        if let (Open::Maildrop(MaildropCommand::Retr(_) | MaildropCommand::Top(..)), Some(lacks)) =
+            (open, self.header_end.missing())
+            && self.leniency.overlook(Quirk::OutlookEndOfHeader)
+            && let Some(body) = &mut self.body
+        {
+            body.write(&Bytes::from_static(lacks), &mut self.core.out);
+        }
         if let Some(body) = self.body.take() {
             body.finish(&mut self.core.out);
         }
@@ -125,6 +142,14 @@ impl Connection {
         self.redeem(reply.0, |_| true)?;
         self.core.close();
         Ok(())
+    }
+
+    fn listing_line(&mut self, message: MessageNumber, rest: &[u8]) {
+        let out = &mut self.core.out;
+        out.put(Decimal::new(message.as_u32().into()).as_bytes());
+        out.put(b" ");
+        out.put(rest);
+        out.put(b"\r\n");
     }
 
     fn expect(&self, fits: impl Fn(MaildropCommand) -> bool) -> Result<(), Error> {

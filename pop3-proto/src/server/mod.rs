@@ -1,8 +1,7 @@
 //! The server's side of a connection (RFC 1939 3 to 7).
 //!
-//! The connection answers by itself what needs no maildrop: CAPA, STLS, USER (always `+OK`, so that it tells nothing about
-//! names; safety row A3), APOP (refused: it needs passwords that can be read), QUIT before a login, commands that are
-//! bad or out of place. Everything else comes as an event with a [`Ticket`], one at a time; pipelined commands wait
+//! The connection answers by itself what needs no maildrop: CAPA, STLS, UTF8, LANG, USER (always `+OK`, so that it tells
+//! nothing about names; safety row A3), QUIT before a login, commands that are bad or out of place. Everything else comes as an event with a [`Ticket`], one at a time; pipelined commands wait
 //! in the buffer.
 //!
 //! ```text
@@ -20,63 +19,28 @@
 //! event follows; without an [`Event::Quit`] nothing may be removed from the maildrop.
 
 mod answer;
+mod config;
+mod login;
+mod outlook;
 
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::sasl::{self, ClientMessage, Credentials, Mechanism, MechanismName};
+use mail_wire::sasl::{Authcid, Credentials, MechanismName};
 use mail_wire::{
-    ApiMisuse, Core, DotWriter, Error, Ledger, LimitExceeded, Line, LineFramer, PeerMisbehaved,
-    PlaintextLogin, Secret, Text, Ticket, TlsActive, is_foreign_protocol,
+    ApiMisuse, Core, DotWriter, Error, Ledger, LimitExceeded, Line, LineFramer, PeerMisbehaved, Secret, Text,
+    Ticket, TlsActive, is_foreign_protocol,
 };
 
 pub use answer::MultiLine;
+pub use config::{Config, Language, StartTls, Utf8Mode};
+use outlook::HeaderEnd;
 
+use crate::apop::{Digest, Timestamp};
+use crate::quirks::Leniency;
 use crate::{
-    BadCommand, Capability, Command, MaildropCommand, Password, Reply, ResponseCode, ServerLimits,
-    ServerTimeouts, UserName,
+    BadCommand, Capability, Command, LanguageTag, MaildropCommand, QuirksMet, Reply, ResponseCode, UserName,
 };
-
-/// What a server is and allows.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The SASL mechanisms it takes.
-    pub mechanisms: Vec<MechanismName>,
-    /// Whether STLS can be had.
-    pub start_tls: StartTls,
-    /// Whether USER, and mechanisms that send the password, may be used in the clear. If not, they are not even offered
-    /// there.
-    pub plaintext_login: PlaintextLogin,
-    /// Capabilities to announce beside those of this crate: EXPIRE, LOGIN-DELAY, IMPLEMENTATION.
-    pub capabilities: Vec<Capability>,
-    /// Limits.
-    pub limits: ServerLimits,
-    /// Timeouts.
-    pub timeouts: ServerTimeouts,
-}
-
-/// Whether a server offers STLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// It does, as long as the link is in the clear.
-    Offer,
-    /// It has no certificate.
-    Off,
-}
-
-impl Default for Config {
-    /// PLAIN, and that only under TLS; no STLS.
-    fn default() -> Self {
-        Self {
-            mechanisms: vec![Mechanism::Plain.into()],
-            start_tls: StartTls::Off,
-            plaintext_login: PlaintextLogin::Refuse,
-            capabilities: Vec::new(),
-            limits: ServerLimits::default(),
-            timeouts: ServerTimeouts::default(),
-        }
-    }
-}
 
 /// What the client wants of the owner.
 #[derive(Debug)]
@@ -86,6 +50,15 @@ pub enum Event {
     StartTls,
     /// A login by USER and PASS. Answer with [`Connection::auth_ok`] or [`Connection::auth_failed`].
     Login(Ticket, Credentials),
+    /// A login by APOP. Compare the digest with that of [`Connection::timestamp`] and the user's secret; answer as above.
+    Apop {
+        /// The duty to answer.
+        ticket: Ticket,
+        /// Who logs in.
+        name: Authcid,
+        /// What the client computed.
+        digest: Digest,
+    },
     /// A login by SASL begins. Answer as above or with [`Connection::challenge`].
     Authenticate {
         /// The duty to answer.
@@ -99,6 +72,9 @@ pub enum Event {
     AuthResponse(Ticket, Secret<Vec<u8>>),
     /// The client gave the exchange up, or sent what is no base64; it was told. The exchange is over.
     AuthAborted,
+    /// The client chose this language by LANG and was told. The owner's texts are to be in it from here on, as
+    /// [`Text::international`]; the connection's own words stay English.
+    Language(LanguageTag),
     /// A command about messages. Answer with [`Connection::reply`], or with [`Connection::begin`] if
     /// [`MaildropCommand::is_multi_line`].
     Maildrop(Ticket, MaildropCommand),
@@ -135,6 +111,15 @@ pub struct Connection {
     open: Option<Open>,
     /// The body of the reply under way.
     body: Option<DotWriter>,
+    /// Whether an empty line was seen in the message under way.
+    header_end: HeaderEnd,
+    /// The timestamp that was sent with the greeting.
+    timestamp: Option<Timestamp>,
+    user_capabilities: Option<Vec<Capability>>,
+    utf8: Utf8State,
+    /// The client said that it reads UTF-8 in replies, by UTF8 or LANG.
+    reads_utf8: bool,
+    leniency: Leniency,
     /// What USER said.
     user: Option<UserName>,
     /// A line was read: the peer speaks this protocol, or at least not HTTP.
@@ -142,6 +127,9 @@ pub struct Connection {
     bad_commands: u32,
     auth_failures: u32,
 }
+
+/// Bytes of the line of a reply, CRLF included (RFC 1939 3).
+const REPLY_LINE_BYTES_MAX: usize = 512;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -151,6 +139,12 @@ enum State {
     Exchange,
     Handshake,
     Transaction,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Utf8State {
+    Off,
+    On,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,11 +164,17 @@ impl Connection {
         Self {
             core,
             framer: LineFramer::new(config.limits.command),
+            leniency: Leniency::new(config.quirks),
             config,
             state: State::Ungreeted,
             ledger: Ledger::new(),
             open: None,
             body: None,
+            header_end: HeaderEnd::default(),
+            timestamp: None,
+            user_capabilities: None,
+            utf8: Utf8State::Off,
+            reads_utf8: false,
             user: None,
             heard: false,
             bad_commands: 0,
@@ -190,6 +190,46 @@ impl Connection {
         self.state = State::Authorization;
         self.put(&Reply::ok(text.clone()));
         Ok(())
+    }
+
+    /// Sends the greeting with a timestamp: APOP may be used. Each greeting must have another; see [`Timestamp::of`].
+    pub fn greet_with(&mut self, text: &Text, timestamp: Timestamp) -> Result<(), Error> {
+        let line_bytes = "+OK  \r\n".len() + text.as_str().len() + timestamp.as_str().len();
+        if text.as_str().contains('<') || line_bytes > REPLY_LINE_BYTES_MAX {
+            return Err(ApiMisuse::WrongState("this text leaves no room for a timestamp").into());
+        }
+        if self.state != State::Ungreeted {
+            return Err(ApiMisuse::WrongState("the greeting was sent already").into());
+        }
+        self.state = State::Authorization;
+        self.core.out.put(format!("+OK {text} {}\r\n", timestamp.as_str()).as_bytes());
+        self.timestamp = Some(timestamp);
+        Ok(())
+    }
+
+    /// The timestamp of the greeting, if it had one.
+    #[must_use]
+    pub fn timestamp(&self) -> Option<&Timestamp> {
+        self.timestamp.as_ref()
+    }
+
+    /// What CAPA tells a user who has logged in, instead of [`Config::capabilities`]: his own LOGIN-DELAY and EXPIRE (RFC
+    /// 2449 6.5 and 6.7, whose `USER` announces that they may differ).
+    pub fn set_user_capabilities(&mut self, capabilities: Vec<Capability>) {
+        self.user_capabilities = Some(capabilities);
+    }
+
+    /// True in UTF-8 mode. Out of it, a message that needs it is refused with [`ResponseCode::Utf8`] or sent in another form
+    /// (RFC 6856 2.1).
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.utf8 == Utf8State::On
+    }
+
+    /// What was overlooked so far.
+    #[must_use]
+    pub fn quirks_met(&self) -> QuirksMet {
+        self.leniency.met
     }
 
     /// Refuses the client instead of a greeting, or says a last word at a shutdown, and closes.
@@ -215,19 +255,10 @@ impl Connection {
     }
 
     fn put(&mut self, reply: &Reply) {
-        reply.encode(&mut self.core.out);
-    }
-
-    fn allows_passwords(&self) -> bool {
-        self.core.tls().is_some() || self.config.plaintext_login == PlaintextLogin::DangerAllow
-    }
-
-    fn allows(&self, mechanism: &MechanismName) -> bool {
-        self.allows_passwords() || !mechanism.sends_password()
-    }
-
-    fn offers_tls(&self) -> bool {
-        self.core.tls().is_none() && self.config.start_tls == StartTls::Offer
+        if self.reads_utf8 || reply.text.as_str().is_ascii() {
+            return reply.encode(&mut self.core.out);
+        }
+        Reply { text: reply.text.to_ascii(), ..reply.clone() }.encode(&mut self.core.out);
     }
 
     fn issue(&mut self, open: Open) -> Ticket {
@@ -268,7 +299,7 @@ impl Connection {
         if self.state == State::Exchange {
             return Ok(Some(self.sasl_line(line)));
         }
-        match Command::parse(line) {
+        match Command::parse_with(line, &mut self.leniency) {
             Ok(command) => self.command(command),
             Err(BadCommand::Unknown) => {
                 self.refuse_command(const { Text::constant("Unknown command") });
@@ -277,22 +308,6 @@ impl Connection {
             Err(BadCommand::Arguments(_)) => {
                 self.refuse_command(const { Text::constant("Bad arguments") });
                 Ok(None)
-            }
-        }
-    }
-
-    fn sasl_line(&mut self, line: &[u8]) -> Event {
-        self.state = State::Authorization;
-        self.framer.set_limits(self.config.limits.command);
-        match sasl::decode_line(line) {
-            Ok(ClientMessage::Response(message)) => Event::AuthResponse(self.issue(Open::Login), message),
-            Ok(ClientMessage::Cancel) => {
-                self.refuse_command(const { Text::constant("Authentication cancelled") });
-                Event::AuthAborted
-            }
-            Err(_) => {
-                self.refuse_command(const { Text::constant("Base64 expected") });
-                Event::AuthAborted
             }
         }
     }
@@ -318,6 +333,7 @@ impl Connection {
             (Command::Maildrop(command), State::Transaction) => {
                 return Ok(Some(Event::Maildrop(self.issue(Open::Maildrop(command)), command)));
             }
+            (Command::Lang(range), _) => return Ok(self.lang(range.as_ref())),
             (Command::Maildrop(_), _) => self.refuse_command(const { Text::constant("Log in first") }),
             (_, State::Transaction) => {
                 self.refuse_command(const { Text::constant("Not after the login") });
@@ -329,80 +345,12 @@ impl Connection {
                 self.put(&Reply::ok(const { Text::constant("Send the password") }));
             }
             (Command::Pass(password), _) => return Ok(self.pass(password)),
-            (Command::Apop { .. }, _) => {
-                self.refuse_command(const { Text::constant("APOP is not available") })
-            }
+            (Command::Apop { name, digest }, _) => return Ok(self.apop(name, digest)),
+            (Command::Utf8, _) => self.go_utf8(),
+            (Command::AuthListing, _) => self.auth_listing(),
             (Command::Auth { mechanism, initial }, _) => return Ok(self.auth(mechanism, initial)),
         }
         Ok(None)
-    }
-
-    fn capa(&mut self) {
-        let names: Vec<_> = self.config.mechanisms.iter().filter(|name| self.allows(name)).cloned().collect();
-        let mut all = vec![
-            Capability::Top,
-            Capability::Uidl,
-            Capability::RespCodes,
-            Capability::AuthRespCode,
-            Capability::Pipelining,
-        ];
-        if self.offers_tls() {
-            all.push(Capability::Stls);
-        }
-        if self.allows_passwords() {
-            all.push(Capability::User);
-        }
-        if !names.is_empty() {
-            all.push(Capability::Sasl(names));
-        }
-        self.put(&Reply::ok(const { Text::constant("Capabilities follow") }));
-        for capability in all.iter().chain(&self.config.capabilities) {
-            capability.encode(&mut self.core.out);
-        }
-        self.core.out.put(b".\r\n");
-    }
-
-    fn stls(&mut self) -> Result<Option<Event>, Error> {
-        if !self.offers_tls() {
-            self.refuse_command(const { Text::constant("STLS is not available") });
-            return Ok(None);
-        }
-        // Before the reply: a client that has sent on already is not told to go ahead.
-        self.core.shut_gate()?;
-        self.put(&Reply::ok(const { Text::constant("Begin TLS negotiation now") }));
-        self.state = State::Handshake;
-        Ok(Some(Event::StartTls))
-    }
-
-    fn refuse_clear(&mut self) {
-        self.refuse_command(const { Text::constant("This needs an encrypted connection") });
-    }
-
-    fn pass(&mut self, password: Password) -> Option<Event> {
-        if !self.allows_passwords() {
-            self.refuse_clear();
-            return None;
-        }
-        let Some(name) = self.user.take() else {
-            self.refuse_command(const { Text::constant("USER comes first") });
-            return None;
-        };
-        let credentials =
-            Credentials { authcid: name.into_authcid(), authzid: None, password: password.into_secret() };
-        Some(Event::Login(self.issue(Open::Login), credentials))
-    }
-
-    fn auth(&mut self, mechanism: MechanismName, initial: Option<Secret<Vec<u8>>>) -> Option<Event> {
-        self.user = None;
-        if !self.config.mechanisms.contains(&mechanism) {
-            self.refuse_command(const { Text::constant("Unknown mechanism") });
-            return None;
-        }
-        if !self.allows(&mechanism) {
-            self.refuse_clear();
-            return None;
-        }
-        Some(Event::Authenticate { ticket: self.issue(Open::Login), mechanism, initial })
     }
 
     /// Answers a command whose ticket was dropped.
@@ -517,6 +465,7 @@ impl mail_wire::Connection for Connection {
             self.state = State::Authorization;
             self.framer = LineFramer::new(self.config.limits.command);
             self.user = None;
+            self.reads_utf8 = false;
         }
     }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client_rules;
+mod extensions;
 mod pair;
 mod roundtrip;
 mod server_rules;

@@ -2,9 +2,10 @@
 
 use mail_wire::sasl::MechanismName;
 use mail_wire::{Input, Line, LineFramer, LineLimits, Outbox, Text};
+use pop3_proto::apop::{Digest, Timestamp};
 use pop3_proto::{
-    Capability, Command, MaildropCommand, MessageNumber, Password, Reply, ReplyStatus, ResponseCode, Scope,
-    UniqueId, UniqueIdListing, UserName,
+    Capability, Command, LanguageListing, LanguageRange, LanguageTag, MaildropCommand, MessageNumber,
+    Password, Reply, ReplyStatus, ResponseCode, Scope, UniqueId, UniqueIdListing, UserName,
 };
 use proptest::prelude::*;
 
@@ -42,7 +43,10 @@ fn command() -> impl Strategy<Value = Command> {
         maildrop_command().prop_map(Command::Maildrop),
         name().prop_map(Command::User),
         password.prop_map(Command::Pass),
-        (name(), "[0-9a-f]{32}").prop_map(|(name, digest)| Command::Apop { name, digest: digest.into() }),
+        (name(), any::<[u8; 16]>())
+            .prop_map(|(name, digest)| Command::Apop { name, digest: Digest::new(digest) }),
+        prop::option::of(range()).prop_map(Command::Lang),
+        Just(Command::Utf8),
         (mechanism(), initial).prop_map(|(mechanism, initial)| Command::Auth { mechanism, initial }),
         Just(Command::Capa),
         Just(Command::Stls),
@@ -50,9 +54,17 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn tag() -> impl Strategy<Value = LanguageTag> {
+    "[a-z]{2,8}(-[a-zA-Z0-9]{1,8}){0,2}".prop_map(|tag| LanguageTag::new(tag.as_bytes()).unwrap())
+}
+
+fn range() -> impl Strategy<Value = LanguageRange> {
+    prop_oneof![Just(LanguageRange::Preferred), tag().prop_map(LanguageRange::Tag)]
+}
+
 fn reply() -> impl Strategy<Value = Reply> {
     let code = prop_oneof![
-        prop::sample::select(vec!["IN-USE", "LOGIN-DELAY", "AUTH", "SYS/TEMP", "SYS/PERM"])
+        prop::sample::select(vec!["IN-USE", "LOGIN-DELAY", "AUTH", "SYS/TEMP", "SYS/PERM", "UTF8"])
             .prop_map(String::from),
         "[A-Z0-9/.-]{1,20}",
     ];
@@ -72,6 +84,9 @@ fn capability() -> impl Strategy<Value = Capability> {
         Capability::RespCodes,
         Capability::AuthRespCode,
         Capability::Pipelining,
+        Capability::Utf8,
+        Capability::Utf8User,
+        Capability::Lang,
     ]);
     prop_oneof![
         simple,
@@ -119,6 +134,14 @@ proptest! {
     }
 
     #[test]
+    fn a_language_reads_back(tag in tag(), description in "[a-zñ][ -~ñé漢]{0,30}") {
+        let listing = LanguageListing { tag, description: Text::international(description).unwrap() };
+        let mut out = Outbox::new();
+        listing.encode(&mut out);
+        prop_assert_eq!(LanguageListing::parse(&line(out)), Ok(listing));
+    }
+
+    #[test]
     fn listings_of_one_message_read_back(n in number(), id in "[!-~]{1,70}", octets in any::<u64>()) {
         let listing = UniqueIdListing { message: n, id: UniqueId::new(id).unwrap() };
         prop_assert_eq!(Reply::unique_id_listing(&listing).as_unique_id_listing(), Ok(listing));
@@ -131,5 +154,7 @@ proptest! {
         let _ = Command::parse(&bytes);
         let _ = Reply::parse(&bytes);
         let _ = Capability::parse(&bytes);
+        let _ = LanguageListing::parse(&bytes);
+        let _ = Timestamp::new(&bytes);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use mail_wire::sasl::{Authcid, Credentials, Mechanism, ServerExchange, Step};
 use mail_wire::{Connection as _, Error, PlaintextLogin, Secret, Text, Ticket};
+use pop3_proto::apop::Digest;
 use pop3_proto::server::{self, AuthFailure, Event};
 use pop3_proto::{
     Capability, DropListing, MaildropCommand, MessageNumber, Reply, ScanListing, Scope, UniqueId,
@@ -109,6 +110,9 @@ pub(crate) fn message(number: u32) -> MessageNumber {
     MessageNumber::new(number).unwrap()
 }
 
+pub(crate) const APOP_TIMESTAMP: &str = "<1896.697170952@dbc.mtview.ca.us>";
+pub(crate) const APOP_DIGEST: &[u8] = b"c4c9334bac560ecc979e58001b3e22fb";
+
 /// A message of a maildrop.
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
@@ -168,7 +172,15 @@ impl Maildrop {
                     server.reply(ticket, &Reply::ok(text))?;
                 }
                 Event::AuthAborted => self.exchange = None,
-                Event::StartTls | Event::Misuse(_) => {}
+                Event::Apop { ticket, name, digest } => {
+                    // Of RFC 1939's example: its timestamp and the secret `tanstaaf`.
+                    if name.as_str() == "mrose" && digest == Digest::parse(APOP_DIGEST).unwrap() {
+                        server.auth_ok(ticket, &self.summary())?;
+                    } else {
+                        server.auth_failed(ticket, AuthFailure::Credentials)?;
+                    }
+                }
+                Event::StartTls | Event::Misuse(_) | Event::Language(_) => {}
                 other => panic!("unknown event {other:?}"),
             }
         }
