@@ -119,6 +119,8 @@ impl Connection {
                 Event::Authenticated
             }
             (Kind::Authenticate, _) => Event::AuthenticationFailed { text },
+            // The server has begun to compress, which nobody here has asked a driver to undo.
+            (Kind::Compress, Outcome::Ok) => return Err(PeerMisbehaved::UnexpectedReply.into()),
             // Cyrus says OK where the RFC has BYE.
             (Kind::Logout, Outcome::Ok) => {
                 self.core.close();

@@ -4,7 +4,7 @@ use mail_wire::{ApiMisuse, Error, LimitExceeded, PeerMisbehaved, Text, Ticket, s
 
 use super::{AuthFailure, Connection, Open, State};
 use crate::response::{encode_delete, encode_entry};
-use crate::{MailboxEntry, MailboxName, Status, Tag};
+use crate::{MailboxEntry, MailboxName, Status, Tag, mailbox_order};
 
 impl Connection {
     /// Sends a server's message of a login and waits for the client's.
@@ -42,9 +42,19 @@ impl Connection {
     }
 
     /// Sends one entry: in answer to FIND, LIST or UPDATE before their [`reply`](Self::reply), or as a change on the
-    /// update stream. Fails when too much waits for the client; the connection is over then.
+    /// update stream. Of one answer, each entry must be behind the one before in
+    /// [`mailbox_order`](crate::mailbox_order): one that is not is refused and not sent, since it would make a slave
+    /// drop others. Fails when too much waits for the client; the connection is over then.
     pub fn entry(&mut self, entry: &MailboxEntry) -> Result<(), Error> {
         let tag = self.entries_tag()?;
+        if self.open.is_some() {
+            let (last, name) = (&mut self.last_name, entry.name.as_bytes());
+            if !last.is_empty() && mailbox_order(last, name).is_ge() {
+                return Err(ApiMisuse::WrongState("entries come in the order of the mailbox list").into());
+            }
+            last.clear();
+            last.extend_from_slice(name);
+        }
         encode_entry(entry, Some(&tag), &mut self.core.out);
         self.check_queue()
     }

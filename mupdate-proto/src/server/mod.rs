@@ -11,8 +11,8 @@
 //! ```
 //!
 //! FIND and LIST are answered by [`Connection::entry`] for each entry and then [`Connection::reply`]; so is UPDATE, after
-//! whose OK [`Connection::entry`] and [`Connection::deleted`] may be called at any time. Entries must come in
-//! [`mailbox_order`](crate::mailbox_order) before the OK, and are best pushed in pieces: the driver sees
+//! whose OK [`Connection::entry`] and [`Connection::deleted`] may be called at any time. Before the OK, entries must come in
+//! [`mailbox_order`](crate::mailbox_order), which is checked, and are best pushed in pieces: the driver sees
 //! `transmit_bytes` grow. A slave that lets more than `queue_bytes_max` wait is cut off.
 //!
 //! A ticket that is dropped is answered `NO "internal error"` at the next poll and reported as [`Event::Misuse`]; the
@@ -134,6 +134,8 @@ pub struct Connection {
     ledger: Ledger,
     /// The command whose ticket is out.
     open: Option<(Tag, Open)>,
+    /// The name of the last entry of the answer under way.
+    last_name: Vec<u8>,
     /// The tag of a command whose literal was refused and that has not gone by yet.
     refused: Option<Tag>,
     /// A frame was read: the peer speaks this protocol, or at least not HTTP.
@@ -180,6 +182,7 @@ impl Connection {
             state: State::Ungreeted,
             ledger: Ledger::new(),
             open: None,
+            last_name: Vec::new(),
             refused: None,
             heard: false,
             bad_commands: 0,
@@ -245,6 +248,7 @@ impl Connection {
 
     fn issue(&mut self, tag: Tag, open: Open) -> Ticket {
         self.open = Some((tag, open));
+        self.last_name.clear();
         self.ledger.issue()
     }
 
@@ -377,7 +381,7 @@ impl Connection {
             (Command::Authenticate { .. }, _) => {
                 Ok(self.out_of_place(Status::Bad, &const { Text::constant("already authenticated") }, &tag))
             }
-            (_, State::NotAuthenticated) => Ok(self.out_of_place(Status::No, &LOGIN_FIRST, &tag)),
+            (_, State::NotAuthenticated) => Ok(self.out_of_place(Status::Bad, &LOGIN_FIRST, &tag)),
             (Command::Noop, _) => {
                 self.status(Status::Ok, &DONE_NOOP, Some(&tag));
                 Ok(None)

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client_rules;
+mod cyrus;
 mod entries;
 mod roundtrip;
 mod server_rules;

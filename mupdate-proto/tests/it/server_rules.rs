@@ -149,7 +149,7 @@ fn t6_nothing_of_before_tls_is_left_after_it() {
     // Once is enough; and a login is still needed.
     server.receive(b"s STARTTLS\r\nl LIST\r\n", now);
     Master::default().serve(&mut server).unwrap();
-    let expected = b"s NO \"STARTTLS comes first, and once\"\r\nl NO \"Please login first\"\r\n";
+    let expected = b"s NO \"STARTTLS comes first, and once\"\r\nl BAD \"Please login first\"\r\n";
     assert_eq!(text(&output(&mut server)), text(expected));
 }
 
