@@ -62,6 +62,32 @@ pub trait Connection {
     fn is_closing(&self) -> bool;
 }
 
+/// The five methods of [`Connection`] that every connection with a `core: Core` passes on to it unchanged.
+#[macro_export]
+macro_rules! delegate_to_core {
+    () => {
+        fn buffer(&mut self) -> &mut BytesMut {
+            self.core.buffer()
+        }
+
+        fn received(&mut self, now: Instant) {
+            self.core.received(now);
+        }
+
+        fn receive_eof(&mut self) {
+            self.core.receive_eof();
+        }
+
+        fn poll_transmit(&mut self) -> Option<Bytes> {
+            self.core.poll_transmit()
+        }
+
+        fn transmit_bytes(&self) -> usize {
+            self.core.transmit_bytes()
+        }
+    };
+}
+
 /// Proof that the link is encrypted. Calls that carry a password ask for it.
 ///
 /// Only a connection makes one, after [`Connection::tls_started`]; or the owner, by the name that says what it is.
@@ -90,6 +116,15 @@ pub enum PlaintextLogin {
     Refuse,
     /// Passwords in the clear too: for a peer on the loopback interface.
     DangerAllow,
+}
+
+/// Whether a server offers to go under TLS by STARTTLS (STLS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// It does, as long as the link is in the clear.
+    Offer,
+    /// It has no certificate.
+    Off,
 }
 
 /// Whether a client goes under TLS by STARTTLS (STLS) before it does anything else.

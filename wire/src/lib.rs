@@ -51,7 +51,7 @@ pub mod testing;
 mod text;
 mod ticket;
 
-pub use connection::{Connection, PlaintextLogin, TlsActive, TlsMode};
+pub use connection::{Connection, PlaintextLogin, StartTls, TlsActive, TlsMode};
 pub use core::Core;
 pub use decimal::Decimal;
 pub use dot::{BareLineEnd, BodyPart, DotReader, DotWriter};

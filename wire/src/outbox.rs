@@ -13,6 +13,8 @@ pub struct Outbox {
     queue: VecDeque<Bytes>,
     tail: BytesMut,
     bytes: usize,
+    /// Bytes that were taken since the start.
+    sent_bytes: u64,
 }
 
 /// Slices below this are copied behind what already waits: a copy is cheaper than a system call.
@@ -53,6 +55,7 @@ impl Outbox {
         }
         let piece = self.queue.pop_front()?;
         self.bytes -= piece.len();
+        self.sent_bytes += piece.len() as u64;
         Some(piece)
     }
 
@@ -60,6 +63,20 @@ impl Outbox {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that were ever appended. Taken down behind a command, it tells later, beside
+    /// [`sent_bytes`](Self::sent_bytes), whether that command has left in full: an answer to what has not left is a lie
+    /// (safety row T4).
+    #[must_use]
+    pub fn queued_bytes(&self) -> u64 {
+        self.sent_bytes + self.bytes as u64
+    }
+
+    /// Bytes that were ever taken.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
     }
 
     /// True when nothing waits.
@@ -71,7 +88,7 @@ impl Outbox {
     /// Gives memory back, if nothing waits: for a peer that is going to be silent for long.
     pub fn release(&mut self) {
         if self.is_empty() {
-            *self = Self::new();
+            *self = Self { sent_bytes: self.sent_bytes, ..Self::new() };
         }
     }
 
@@ -94,6 +111,7 @@ mod tests {
         assert_eq!(out.take().as_deref(), Some(&b"abc"[..]));
         out.release();
         assert_eq!((out.tail.capacity(), out.queue.capacity()), (0, 0));
+        assert_eq!((out.queued_bytes(), out.sent_bytes()), (3, 3), "what has left is remembered");
     }
 
     #[test]
@@ -105,7 +123,9 @@ mod tests {
         out.put_slice(large.clone());
         out.put(b"d");
         assert_eq!(out.bytes(), 3 + JOIN_BELOW_BYTES);
+        assert_eq!((out.queued_bytes(), out.sent_bytes()), (3 + JOIN_BELOW_BYTES as u64, 0));
         assert_eq!(out.take().as_deref(), Some(&b"ab"[..]));
+        assert_eq!((out.queued_bytes(), out.sent_bytes()), (3 + JOIN_BELOW_BYTES as u64, 2));
         let second = out.take().unwrap();
         assert_eq!((second.as_ptr(), second.len()), (large.as_ptr(), large.len()));
         assert_eq!(out.take().as_deref(), Some(&b"d"[..]));

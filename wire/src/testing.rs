@@ -1,4 +1,4 @@
-//! Helpers for tests of anything built on this crate: cut the input everywhere, join two connections.
+//! Helpers for tests of anything built on this crate: cut the input everywhere, join two connections, read transcripts.
 //!
 //! They are public because the harness of an embedder needs the same: [`every_split`] proves that what a machine
 //! says does not depend on how the network cut its bytes, [`pump`] moves bytes between a client and a server in
@@ -87,6 +87,106 @@ pub fn check_tls_barrier<C: Connection>(
     }
 }
 
+/// Who said a line of a transcript, and the bytes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The client did.
+    Client(Vec<u8>),
+    /// The server did.
+    Server(Vec<u8>),
+}
+
+impl Said {
+    /// The bytes, if the client said them.
+    #[must_use]
+    pub fn by_client(&self) -> Option<&[u8]> {
+        match self {
+            Self::Client(bytes) => Some(bytes),
+            Self::Server(_) => None,
+        }
+    }
+
+    /// The bytes, if the server said them.
+    #[must_use]
+    pub fn by_server(&self) -> Option<&[u8]> {
+        match self {
+            Self::Server(bytes) => Some(bytes),
+            Self::Client(_) => None,
+        }
+    }
+}
+
+/// Reads a transcript: lines that begin with `C: ` or `S: `, and comments behind `#`. In a line, `\r`, `\n`, `\t`, `\\` and
+/// `\xNN` stand for bytes; everything else stands for itself.
+///
+/// ```
+/// use mail_wire::testing::{Said, transcript};
+/// let said = transcript("# A greeting.\nS: +OK\\r\\n\n");
+/// assert_eq!(said, [Said::Server(b"+OK\r\n".to_vec())]);
+/// ```
+///
+/// # Panics
+/// When a line is none of these.
+#[must_use]
+pub fn transcript(text: &str) -> Vec<Said> {
+    let line = |line: &str| match line.split_at_checked(3) {
+        Some(("C: ", rest)) => Some(Said::Client(unescape(rest))),
+        Some(("S: ", rest)) => Some(Said::Server(unescape(rest))),
+        _ => {
+            assert!(line.starts_with('#') || line.is_empty(), "neither C, S nor comment: {line}");
+            None
+        }
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Everything that the client says in a transcript.
+#[must_use]
+pub fn client_bytes(transcript: &[Said]) -> Vec<u8> {
+    transcript.iter().filter_map(Said::by_client).flatten().copied().collect()
+}
+
+/// Everything that the server says in a transcript.
+#[must_use]
+pub fn server_bytes(transcript: &[Said]) -> Vec<u8> {
+    transcript.iter().filter_map(Said::by_server).flatten().copied().collect()
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        let escaped = chars.next();
+        let byte = match escaped {
+            Some('r') => Some(b'\r'),
+            Some('n') => Some(b'\n'),
+            Some('t') => Some(b'\t'),
+            Some('\\') => Some(b'\\'),
+            Some('x') => {
+                let digits: String = chars.by_ref().take(2).collect();
+                u8::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 2)
+            }
+            _ => None,
+        };
+        assert!(byte.is_some(), "unknown escape {escaped:?}");
+        out.extend(byte);
+    }
+    out
+}
+
+/// All output of a connection that waits, in one piece.
+pub fn output(connection: &mut impl Connection) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(bytes) = connection.poll_transmit() {
+        all.extend_from_slice(&bytes);
+    }
+    all
+}
+
 fn transfer<A: Connection, B: Connection>(
     from: &mut A,
     to: &mut B,
@@ -101,4 +201,19 @@ fn transfer<A: Connection, B: Connection>(
         moved += bytes.len();
     }
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transcript_tells_who_said_which_bytes() {
+        let said = transcript("# words\nS: a\\r\\n\\x00\\\\ \u{e9}\n\nC: b\\t\nS: c\n");
+        assert_eq!(server_bytes(&said), [&b"a\r\n\0\\ "[..], "\u{e9}c".as_bytes()].concat());
+        assert_eq!(client_bytes(&said), b"b\t");
+        for bad in ["X: a", "C:a", "C: \\q", "C: \\x0"] {
+            assert!(std::panic::catch_unwind(|| transcript(bad)).is_err(), "{bad}");
+        }
+    }
 }

@@ -28,7 +28,6 @@ impl Connection {
                 self.framer.keep(Keep::Collect)?;
                 if announced.form == LiteralForm::Sync {
                     self.core.out.put(b"+ go ahead\r\n");
-                    self.queued_bytes += 12;
                 }
                 None
             }
@@ -50,7 +49,7 @@ impl Connection {
     /// The command whose answer is due, if this is its tag and it has left in full.
     fn answered(&self, tag: Tag) -> Result<Pending, PeerMisbehaved> {
         match self.pending.front() {
-            Some(front) if front.tag == tag && front.end <= self.sent_bytes => Ok(*front),
+            Some(front) if front.tag == tag && front.end <= self.core.out.sent_bytes() => Ok(*front),
             _ => Err(PeerMisbehaved::UnsolicitedReply),
         }
     }
@@ -136,7 +135,7 @@ impl Connection {
     }
 
     fn sasl_challenge(&mut self, line: &[u8]) -> Result<Option<Event>, Error> {
-        let waits = self.pending.front().is_some_and(|front| front.end <= self.sent_bytes);
+        let waits = self.pending.front().is_some_and(|front| front.end <= self.core.out.sent_bytes());
         if !waits || self.state == State::Challenged {
             return Err(PeerMisbehaved::UnsolicitedReply.into());
         }

@@ -124,9 +124,6 @@ pub struct Connection {
     greeting: Option<Banner>,
     pending: VecDeque<Pending>,
     last_number: u64,
-    /// Bytes queued and bytes handed to the driver since the start: an answer to what has not left is a lie.
-    queued_bytes: u64,
-    sent_bytes: u64,
     /// Bytes at the front of the input that were shown by the last [`Connection::poll_entry`], and go at the next poll.
     shown_bytes: usize,
 }
@@ -156,7 +153,7 @@ struct Pending {
     command: CommandId,
     tag: Tag,
     kind: Kind,
-    /// `queued_bytes` when it was queued in full.
+    /// [`Outbox::queued_bytes`](mail_wire::Outbox::queued_bytes) when it was queued in full.
     end: u64,
 }
 
@@ -193,8 +190,6 @@ impl Connection {
             greeting: None,
             pending: VecDeque::new(),
             last_number: 0,
-            queued_bytes: 0,
-            sent_bytes: 0,
             shown_bytes: 0,
         }
     }
@@ -296,7 +291,7 @@ impl Connection {
         let (command, tag) = match self.state {
             State::Streaming(command, tag) => (command, tag),
             _ => match self.pending.front() {
-                Some(front) if front.gives_entries() && front.end <= self.sent_bytes => {
+                Some(front) if front.gives_entries() && front.end <= self.core.out.sent_bytes() => {
                     (front.command, front.tag)
                 }
                 _ => return None,
@@ -326,10 +321,9 @@ impl Connection {
             return Err(ApiMisuse::WrongState("no challenge waits").into());
         }
         self.state = State::NotAuthenticated;
-        let before = self.core.out.bytes();
         self.core.out.put(line);
         self.core.out.put(b"\r\n");
-        self.sent_off(before);
+        self.queued();
         Ok(())
     }
 
@@ -344,17 +338,15 @@ impl Connection {
         self.last_number += 1;
         let (id, tag) = (CommandId(self.last_number), Tag::numbered(self.last_number));
         self.pending.push_back(Pending { command: id, tag, kind, end: 0 });
-        let before = self.core.out.bytes();
         command.encode(&tag, &mut self.core.out);
-        self.sent_off(before);
+        self.queued();
         Ok(id)
     }
 
     /// Accounts for bytes just queued on behalf of the last command.
-    fn sent_off(&mut self, bytes_before: usize) {
-        self.queued_bytes += (self.core.out.bytes() - bytes_before) as u64;
+    fn queued(&mut self) {
         if let Some(last) = self.pending.back_mut() {
-            last.end = self.queued_bytes;
+            last.end = self.core.out.queued_bytes();
         }
         // A server that answers nothing must not live on because it is asked again and again.
         if self.pending.len() == 1 {
@@ -367,17 +359,7 @@ impl Connection {
 impl mail_wire::Connection for Connection {
     type Event = Event;
 
-    fn buffer(&mut self) -> &mut BytesMut {
-        self.core.buffer()
-    }
-
-    fn received(&mut self, now: Instant) {
-        self.core.received(now);
-    }
-
-    fn receive_eof(&mut self) {
-        self.core.receive_eof();
-    }
+    mail_wire::delegate_to_core!();
 
     fn poll_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
@@ -397,16 +379,6 @@ impl mail_wire::Connection for Connection {
                 Err(error) => return Err(self.core.fail(error)),
             }
         }
-    }
-
-    fn poll_transmit(&mut self) -> Option<Bytes> {
-        let bytes = self.core.poll_transmit()?;
-        self.sent_bytes += bytes.len() as u64;
-        Some(bytes)
-    }
-
-    fn transmit_bytes(&self) -> usize {
-        self.core.transmit_bytes()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

@@ -30,6 +30,8 @@ use mail_wire::{
     PeerMisbehaved, PlaintextLogin, Secret, Text, Ticket, TlsActive, is_foreign_protocol,
 };
 
+pub use mail_wire::StartTls;
+
 use crate::response::encode_status;
 use crate::{
     Banner, BannerString, Change, Command, Identity, LocationPrefix, MailboxName, Role, ServerLimits,
@@ -51,15 +53,6 @@ pub struct Config {
     pub limits: ServerLimits,
     /// Timeouts.
     pub timeouts: ServerTimeouts,
-}
-
-/// Whether a server offers STARTTLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// It does, as long as the link is in the clear.
-    Offer,
-    /// It has no certificate.
-    Off,
 }
 
 impl Config {
@@ -457,17 +450,7 @@ impl Connection {
 impl mail_wire::Connection for Connection {
     type Event = Event;
 
-    fn buffer(&mut self) -> &mut BytesMut {
-        self.core.buffer()
-    }
-
-    fn received(&mut self, now: Instant) {
-        self.core.received(now);
-    }
-
-    fn receive_eof(&mut self) {
-        self.core.receive_eof();
-    }
+    mail_wire::delegate_to_core!();
 
     fn poll_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
@@ -514,14 +497,6 @@ impl mail_wire::Connection for Connection {
                 return Ok(event);
             }
         }
-    }
-
-    fn poll_transmit(&mut self) -> Option<Bytes> {
-        self.core.poll_transmit()
-    }
-
-    fn transmit_bytes(&self) -> usize {
-        self.core.transmit_bytes()
     }
 
     /// None while a command waits for the owner: the silence is not the client's.

@@ -1,71 +1,13 @@
-//! Transcripts, and the owner of a server that keeps its list in memory.
+//! The owner of a server that keeps its list in memory.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use mail_wire::sasl::{Authcid, Credentials, Mechanism, ServerExchange, Step};
+pub(crate) use mail_wire::testing::{Said, client_bytes, output, server_bytes, transcript};
 use mail_wire::{Connection as _, Error, PlaintextLogin, Secret, Text};
 use mupdate_proto::server::{self, AuthFailure, Event};
 use mupdate_proto::{Change, EntryState, MailboxEntry, MailboxName, ServerName, Status};
-
-/// Who said a line of a transcript, and the bytes of it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Said {
-    Client(Vec<u8>),
-    Server(Vec<u8>),
-}
-
-pub(crate) fn transcript(text: &str) -> Vec<Said> {
-    let line = |line: &str| match line.split_at_checked(3) {
-        Some(("C: ", rest)) => Some(Said::Client(unescape(rest))),
-        Some(("S: ", rest)) => Some(Said::Server(unescape(rest))),
-        _ => {
-            assert!(line.starts_with('#') || line.is_empty(), "neither C, S nor comment: {line}");
-            None
-        }
-    };
-    text.lines().filter_map(line).collect()
-}
-
-pub(crate) fn client_bytes(transcript: &[Said]) -> Vec<u8> {
-    let said = transcript.iter().filter_map(|said| match said {
-        Said::Client(bytes) => Some(bytes.clone()),
-        Said::Server(_) => None,
-    });
-    said.flatten().collect()
-}
-
-pub(crate) fn server_bytes(transcript: &[Said]) -> Vec<u8> {
-    let said = transcript.iter().filter_map(|said| match said {
-        Said::Server(bytes) => Some(bytes.clone()),
-        Said::Client(_) => None,
-    });
-    said.flatten().collect()
-}
-
-/// `\r`, `\n`, `\t`, `\\` and `\xNN`; everything else stands for itself.
-fn unescape(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            out.push(byte);
-            continue;
-        }
-        out.push(match bytes.next() {
-            Some(b'r') => b'\r',
-            Some(b'n') => b'\n',
-            Some(b't') => b'\t',
-            Some(b'\\') => b'\\',
-            Some(b'x') => {
-                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
-            }
-            other => panic!("unknown escape {other:?}"),
-        });
-    }
-    out
-}
 
 pub(crate) fn credentials() -> Credentials {
     Credentials {
@@ -85,14 +27,6 @@ pub(crate) fn server(config: server::Config) -> server::Connection {
     let mut server = server::Connection::new(config, Instant::now());
     server.greet().unwrap();
     server
-}
-
-pub(crate) fn output(connection: &mut impl mail_wire::Connection) -> Vec<u8> {
-    let mut out = Vec::new();
-    while let Some(bytes) = connection.poll_transmit() {
-        out.extend_from_slice(&bytes);
-    }
-    out
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -139,7 +139,7 @@ impl Connection {
         let Some(Pending { kind, end }) = self.pending.front().copied() else {
             return Err(PeerMisbehaved::UnsolicitedReply.into());
         };
-        if end > self.sent_bytes || self.state == State::Challenged {
+        if end > self.core.out.sent_bytes() || self.state == State::Challenged {
             return Err(PeerMisbehaved::UnsolicitedReply.into());
         }
         if kind == Kind::Auth

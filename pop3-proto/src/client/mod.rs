@@ -134,9 +134,6 @@ pub struct Connection {
     reading: ReplyText,
     utf8: Utf8State,
     leniency: Leniency,
-    /// Bytes queued and bytes handed to the driver since the start: an answer to what has not left is a lie.
-    queued_bytes: u64,
-    sent_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +168,7 @@ enum Kind {
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     kind: Kind,
-    /// `queued_bytes` when it was queued in full.
+    /// [`Outbox::queued_bytes`](mail_wire::Outbox::queued_bytes) when it was queued in full.
     end: u64,
 }
 
@@ -222,8 +219,6 @@ impl Connection {
             secret: None,
             reading: ReplyText::Ascii,
             utf8: Utf8State::Off,
-            queued_bytes: 0,
-            sent_bytes: 0,
         }
     }
 
@@ -425,24 +420,21 @@ impl Connection {
 
     /// Sends a line that belongs to the command under way.
     fn put_line(&mut self, line: &[u8]) {
-        let before = self.core.out.bytes();
         self.core.out.put(line);
         self.core.out.put(b"\r\n");
-        self.sent_off(before);
+        self.queued();
     }
 
     fn put(&mut self, command: &Command, kind: Kind) {
         self.pending.push_back(Pending { kind, end: 0 });
-        let before = self.core.out.bytes();
         command.encode(&mut self.core.out);
-        self.sent_off(before);
+        self.queued();
     }
 
     /// Accounts for bytes just queued on behalf of the last command.
-    fn sent_off(&mut self, bytes_before: usize) {
-        self.queued_bytes += (self.core.out.bytes() - bytes_before) as u64;
+    fn queued(&mut self) {
         if let Some(last) = self.pending.back_mut() {
-            last.end = self.queued_bytes;
+            last.end = self.core.out.queued_bytes();
         }
         // A server that answers nothing must not live on because it is asked again and again.
         if self.pending.len() == 1 {
@@ -474,17 +466,7 @@ fn framer(config: &Config) -> LineFramer {
 impl mail_wire::Connection for Connection {
     type Event = Event;
 
-    fn buffer(&mut self) -> &mut BytesMut {
-        self.core.buffer()
-    }
-
-    fn received(&mut self, now: Instant) {
-        self.core.received(now);
-    }
-
-    fn receive_eof(&mut self) {
-        self.core.receive_eof();
-    }
+    mail_wire::delegate_to_core!();
 
     fn poll_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
@@ -504,16 +486,6 @@ impl mail_wire::Connection for Connection {
                 Err(error) => return Err(self.core.fail(error)),
             }
         }
-    }
-
-    fn poll_transmit(&mut self) -> Option<Bytes> {
-        let bytes = self.core.poll_transmit()?;
-        self.sent_bytes += bytes.len() as u64;
-        Some(bytes)
-    }
-
-    fn transmit_bytes(&self) -> usize {
-        self.core.transmit_bytes()
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

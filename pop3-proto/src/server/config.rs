@@ -1,7 +1,7 @@
 //! What a server is and allows.
 
 use mail_wire::sasl::{Mechanism, MechanismName};
-use mail_wire::{PlaintextLogin, Text};
+use mail_wire::{PlaintextLogin, StartTls, Text};
 
 use crate::{Capability, LanguageListing, Quirks, ServerLimits, ServerTimeouts};
 
@@ -28,15 +28,6 @@ pub struct Config {
     pub limits: ServerLimits,
     /// Timeouts.
     pub timeouts: ServerTimeouts,
-}
-
-/// Whether a server offers STLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// It does, as long as the link is in the clear.
-    Offer,
-    /// It has no certificate.
-    Off,
 }
 
 /// Whether a server has a UTF-8 mode (RFC 6856 2), and what may be in UTF-8.

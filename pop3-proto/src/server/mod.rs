@@ -33,7 +33,8 @@ use mail_wire::{
 };
 
 pub use answer::MultiLine;
-pub use config::{Config, Language, StartTls, Utf8Mode};
+pub use config::{Config, Language, Utf8Mode};
+pub use mail_wire::StartTls;
 use outlook::HeaderEnd;
 
 use crate::apop::{Digest, Timestamp};
@@ -386,17 +387,7 @@ impl Connection {
 impl mail_wire::Connection for Connection {
     type Event = Event;
 
-    fn buffer(&mut self) -> &mut BytesMut {
-        self.core.buffer()
-    }
-
-    fn received(&mut self, now: Instant) {
-        self.core.received(now);
-    }
-
-    fn receive_eof(&mut self) {
-        self.core.receive_eof();
-    }
+    mail_wire::delegate_to_core!();
 
     fn poll_event(&mut self) -> Result<Option<Event>, Error> {
         loop {
@@ -438,14 +429,6 @@ impl mail_wire::Connection for Connection {
                 Err(error) => return Err(self.fail(error)),
             }
         }
-    }
-
-    fn poll_transmit(&mut self) -> Option<Bytes> {
-        self.core.poll_transmit()
-    }
-
-    fn transmit_bytes(&self) -> usize {
-        self.core.transmit_bytes()
     }
 
     /// None while a command waits for the owner: the silence is not the client's.
