@@ -133,7 +133,7 @@ fn listings(bench: &mut Bench, now: Instant) {
         })
         .collect();
     let mut server = server(now);
-    let mut begin = |server: &mut server::Connection, line: &[u8]| {
+    let begin = |server: &mut server::Connection, line: &[u8]| {
         server.receive(line, now);
         let Ok(Some(server::Event::Maildrop(ticket, _))) = server.poll_event() else { panic!("no command") };
         server.begin(ticket, &Text::constant("listing follows")).expect("of many lines")

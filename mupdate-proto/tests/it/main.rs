@@ -6,6 +6,7 @@
 mod client_rules;
 mod cyrus;
 mod entries;
+mod hostile;
 mod roundtrip;
 mod server_rules;
 mod support;

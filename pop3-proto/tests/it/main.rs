@@ -5,6 +5,7 @@
 
 mod client_rules;
 mod extensions;
+mod hostile;
 mod pair;
 mod roundtrip;
 mod server_rules;
