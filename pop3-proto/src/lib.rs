@@ -79,6 +79,6 @@ pub use command::{BadCommand, Command, MaildropCommand, Password, UserName};
 pub use language::{LANGUAGES_MAX, LanguageListing, LanguageRange, LanguageTag};
 pub use limits::{ClientLimits, ClientTimeouts, ServerLimits, ServerTimeouts};
 pub use mail_wire::Error;
-pub use number::{DropListing, MessageNumber, ScanListing, UniqueId, UniqueIdListing};
+pub use number::{DropListing, ListingView, MessageNumber, ScanListing, UniqueId, UniqueIdListing};
 pub use quirks::{Quirk, Quirks, QuirksMet};
 pub use reply::{OtherCode, Reply, ReplyStatus, ResponseCode};

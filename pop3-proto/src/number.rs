@@ -131,6 +131,56 @@ impl UniqueIdListing {
     }
 }
 
+/// A line of LIST or UIDL that somebody else keeps, such as a read buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListingView<'a> {
+    /// A line of LIST.
+    Scan(ScanListing),
+    /// A line of UIDL: the message, and its identifier within the limits of [`UniqueId`].
+    UniqueId(MessageNumber, &'a str),
+}
+
+impl<'a> ListingView<'a> {
+    /// Reads the line of LIST at the front of the input, if it is there whole and in its plainest form, and its bytes.
+    pub(crate) fn scan_line(input: &'a [u8]) -> Option<(Self, usize)> {
+        let (message, rest) = message_and_space(input)?;
+        let (octets, rest) = digits(rest)?;
+        let rest = rest.strip_prefix(b"\r\n")?;
+        Some((Self::Scan(ScanListing { message, octets }), input.len() - rest.len()))
+    }
+
+    /// Reads a line of UIDL as well.
+    pub(crate) fn unique_id_line(input: &'a [u8]) -> Option<(Self, usize)> {
+        let (message, rest) = message_and_space(input)?;
+        let most = rest.get(..=UniqueId::BYTES_MAX).unwrap_or(rest);
+        let bytes = most.iter().position(|b| !b.is_ascii_graphic())?;
+        let (id, rest) = rest.split_at_checked(bytes)?;
+        let rest = rest.strip_prefix(b"\r\n")?;
+        let id = std::str::from_utf8(id).ok().filter(|id| !id.is_empty())?;
+        Some((Self::UniqueId(message, id), input.len() - rest.len()))
+    }
+}
+
+fn message_and_space(input: &[u8]) -> Option<(MessageNumber, &[u8])> {
+    let (number, rest) = digits(input)?;
+    let message = MessageNumber::new(u32::try_from(number).ok()?)?;
+    Some((message, rest.strip_prefix(b" ")?))
+}
+
+/// Up to 18 digits, so that nothing can overflow, and what follows them.
+fn digits(input: &[u8]) -> Option<(u64, &[u8])> {
+    const DIGITS_MAX: usize = 18;
+    let (mut number, mut count) = (0_u64, 0);
+    for byte in input.iter().take_while(|b| b.is_ascii_digit()) {
+        number = 10 * number + u64::from(byte - b'0');
+        count += 1;
+        if count > DIGITS_MAX {
+            return None;
+        }
+    }
+    Some((number, input.get(count..)?)).filter(|_| count > 0)
+}
+
 /// How much a maildrop holds: the answer to STAT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DropListing {
@@ -192,6 +242,44 @@ mod tests {
         assert_eq!(listing.id.as_str(), "a b");
         assert!(UniqueIdListing::parse(&"1 a".into(), &mut spaces).is_ok());
         assert_eq!(spaces.met.count(Quirk::UniqueIdWithSpaces), 1);
+    }
+
+    #[test]
+    fn plain_lines_are_read_at_the_front_of_the_input_and_others_left_alone() {
+        let one = MessageNumber::new(1).unwrap();
+        let scan = |octets| ListingView::Scan(ScanListing { message: one, octets });
+        assert_eq!(ListingView::scan_line(b"1 120\r\n2 "), Some((scan(120), 7)));
+        assert_eq!(
+            ListingView::scan_line(b"1 999999999999999999\r\n"),
+            Some((scan(999_999_999_999_999_999), 22))
+        );
+        assert_eq!(
+            ListingView::unique_id_line(b"1 a.b\r\n.\r\n"),
+            Some((ListingView::UniqueId(one, "a.b"), 7))
+        );
+        for other in [
+            &b"1 120"[..],
+            b"1 120\r",
+            b"1 120\n",
+            b"1 120 x\r\n",
+            b"0 120\r\n",
+            b"1  120\r\n",
+            b" 1 120\r\n",
+            b"1 \r\n",
+            b"1\r\n",
+            b".\r\n",
+            b"4294967296 1\r\n",
+            b"1 1000000000000000000\r\n",
+        ] {
+            assert_eq!(ListingView::scan_line(other), None, "{other:?}");
+        }
+        for other in [&b"1 a"[..], b"1 a b\r\n", b"1 \r\n", b"1 \xc3\xa9\r\n", b"1 a\n", b"0 a\r\n", b".\r\n"]
+        {
+            assert_eq!(ListingView::unique_id_line(other), None, "{other:?}");
+        }
+        let long = |bytes: usize| [&b"1 "[..], &vec![b'a'; bytes], b"\r\n"].concat();
+        assert!(ListingView::unique_id_line(&long(UniqueId::BYTES_MAX)).is_some());
+        assert!(ListingView::unique_id_line(&long(UniqueId::BYTES_MAX + 1)).is_none());
     }
 
     #[test]

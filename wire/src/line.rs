@@ -88,6 +88,21 @@ impl LineFramer {
         self.limits = limits;
     }
 
+    /// What waits, if a line begins there of which no more than `searched_max` bytes have been searched: for a caller
+    /// that reads lines of one plain form by itself, and takes them away by [`skip`](Self::skip). The cap is what keeps a
+    /// line that comes byte by byte from being searched twice for each.
+    #[must_use]
+    pub fn front<'a>(&self, input: &'a Input, searched_max: usize) -> Option<&'a [u8]> {
+        let begins = self.drained == 0 && self.scanned <= searched_max && !input.gate_is_shut();
+        begins.then(|| input.waiting())
+    }
+
+    /// Takes away so many bytes of [`front`](Self::front), whole lines with their ends, which its caller has read.
+    pub fn skip(&mut self, input: &mut Input, bytes: usize) {
+        input.discard(bytes);
+        self.scanned = self.scanned.saturating_sub(bytes);
+    }
+
     /// How many lines ended with a lone LF, where [`LineEnd::DangerLf`] lets them.
     #[must_use]
     pub fn bare_lines(&self) -> u64 {
@@ -226,6 +241,24 @@ mod tests {
         };
         assert_eq!(error, LimitExceeded::new("drain_bytes_max", 1000).into());
         assert!((1000..1020).contains(&fed));
+    }
+
+    #[test]
+    fn a_caller_may_read_lines_at_the_front_by_itself() {
+        let limits = LineLimits { line_bytes_max: 8, drain_bytes_max: 64 };
+        let (mut input, mut framer) = (Input::new(), LineFramer::new(limits));
+        input.buffer().extend_from_slice(b"1 120\r\n2 2");
+        assert_eq!(framer.front(&input, 0), Some(&b"1 120\r\n2 2"[..]));
+        framer.skip(&mut input, 7);
+        assert_eq!(framer.poll(&mut input), Ok(None));
+        assert_eq!(framer.front(&input, 2), None, "3 bytes were searched");
+        input.buffer().extend_from_slice(b"00\r\n.\r\n");
+        assert_eq!(framer.front(&input, 3), Some(&b"2 200\r\n.\r\n"[..]));
+        framer.skip(&mut input, 7);
+        assert_eq!(framer.poll(&mut input), Ok(Some(Line::Whole(".".into()))));
+        input.buffer().extend_from_slice(b"much too long");
+        assert_eq!(framer.poll(&mut input), Ok(None));
+        assert_eq!(framer.front(&input, usize::MAX), None, "an overlong line is being drained");
     }
 
     #[test]

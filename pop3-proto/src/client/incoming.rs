@@ -27,6 +27,7 @@ impl From<Option<Event>> for Step {
 
 impl Connection {
     pub(super) fn step(&mut self) -> Result<Step, Error> {
+        self.drop_shown();
         if let Some(Many::Message(command, reader, bytes)) = &mut self.many {
             let command = *command;
             return match reader.poll(&mut self.core.input)? {

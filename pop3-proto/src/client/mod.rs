@@ -31,7 +31,8 @@ use crate::quirks::Leniency;
 use crate::reply::ReplyText;
 use crate::{
     Capabilities, Capability, ClientLimits, ClientTimeouts, Command, LanguageListing, LanguageRange,
-    MaildropCommand, Password, Quirk, Quirks, QuirksMet, Reply, ScanListing, UniqueIdListing, UserName,
+    ListingView, MaildropCommand, Password, Quirk, Quirks, QuirksMet, Reply, ScanListing, UniqueIdListing,
+    UserName,
 };
 
 /// How a client behaves.
@@ -134,6 +135,8 @@ pub struct Connection {
     reading: ReplyText,
     utf8: Utf8State,
     leniency: Leniency,
+    /// Bytes at the front of the input that were shown by the last [`Connection::poll_listing`], and go at the next poll.
+    shown_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +195,8 @@ enum LoginStep {
     Message(Secret<Vec<u8>>),
 }
 
+/// Bytes that the lines of a listing hardly ever have: a number, a space, and an identifier of 70.
+const LISTING_LINE_BYTES: usize = 128;
 /// Bytes of an AUTH line with an initial response; a longer response is sent when the server asks (RFC 5034 4).
 const AUTH_LINE_BYTES_MAX: usize = 255;
 
@@ -219,6 +224,7 @@ impl Connection {
             secret: None,
             reading: ReplyText::Ascii,
             utf8: Utf8State::Off,
+            shown_bytes: 0,
         }
     }
 
@@ -238,6 +244,47 @@ impl Connection {
     #[must_use]
     pub fn is_logged_in(&self) -> bool {
         self.state == State::Transaction
+    }
+
+    /// The next event, if it is a line of LIST or UIDL in its plain form, as a view of the read buffer: for whoever takes
+    /// in long listings. Nothing is allocated, nothing counted. `None` says nothing about what comes next, so
+    /// [`poll_event`](mail_wire::Connection::poll_event) follows:
+    ///
+    /// ```
+    /// # use mail_wire::{Connection as _, Error};
+    /// # use pop3_proto::{ListingView, client::{Connection, Event}};
+    /// # fn take(_: ListingView<'_>) {}
+    /// # fn drain(client: &mut Connection) -> Result<(), Error> {
+    /// loop {
+    ///     while let Some(line) = client.poll_listing() {
+    ///         take(line);
+    ///     }
+    ///     match client.poll_event()? {
+    ///         Some(Event::ScanListing(line)) => take(ListingView::Scan(line)),
+    ///         Some(Event::UniqueIdListing(line)) => take(ListingView::UniqueId(line.message, line.id.as_str())),
+    ///         Some(_) => {} // The other events.
+    ///         None => return Ok(()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn poll_listing(&mut self) -> Option<ListingView<'_>> {
+        self.drop_shown();
+        if self.core.is_closing() || self.core.has_timed_out() {
+            return None;
+        }
+        let Some(Many::Lines(command, lines)) = &mut self.many else { return None };
+        if *lines >= self.config.limits.listing_lines_max {
+            return None;
+        }
+        let input = self.framer.front(&self.core.input, LISTING_LINE_BYTES)?;
+        let (line, bytes) = match command {
+            MaildropCommand::Uidl(_) => ListingView::unique_id_line(input)?,
+            _ => ListingView::scan_line(input)?,
+        };
+        *lines += 1;
+        self.shown_bytes = bytes;
+        Some(line)
     }
 
     /// True once the server has said yes to UTF8: messages come in UTF-8.
@@ -407,6 +454,13 @@ impl Connection {
             return Err(ApiMisuse::WrongState("a login belongs behind the greeting").into());
         }
         Ok(())
+    }
+
+    fn drop_shown(&mut self) {
+        if self.shown_bytes > 0 {
+            self.framer.skip(&mut self.core.input, self.shown_bytes);
+            self.shown_bytes = 0;
+        }
     }
 
     fn sasl_line(&mut self, line: &[u8]) -> Result<(), Error> {

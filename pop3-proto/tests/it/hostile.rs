@@ -143,6 +143,7 @@ proptest! {
         for piece in &pieces {
             client.receive(piece, now);
             loop {
+                while client.poll_listing().is_some() {}
                 match client.poll_event() {
                     Ok(None) => break,
                     Ok(Some(Event::StartTls)) => client.tls_started(now),

@@ -7,7 +7,7 @@ use mail_wire::testing::pump;
 use mail_wire::{BareLineEnd, Connection as _, PeerMisbehaved, Text, TlsActive, TlsMode};
 use pop3_proto::client::{self, Event};
 use pop3_proto::relay::Relay;
-use pop3_proto::{MaildropCommand, Password, ResponseCode, UserName, server};
+use pop3_proto::{ListingView, MaildropCommand, Password, ResponseCode, UserName, server};
 use proptest::prelude::*;
 
 use crate::support::{Maildrop, config, credentials, message, server};
@@ -321,4 +321,75 @@ fn f1_f4_only_crlf_dot_crlf_ends_a_message() {
     assert!(retrieved(BareLineEnd::Refuse, b"a\nb\r\n.\r\n").2.is_err());
     let (text, ended, result) = retrieved(BareLineEnd::DangerNormalize, b"a\nb\r\n.\r\n");
     assert_eq!((&text[..], ended, result), (&b"a\r\nb\r\n"[..], true, Ok(())));
+}
+
+/// The lines of a listing and what else is heard of these bytes behind a login, with and without views.
+fn listed(command: MaildropCommand, pieces: &[&[u8]], views: Views) -> Vec<String> {
+    let mut client = Pair::logged_in(usize::MAX).client;
+    client.send(command).unwrap();
+    while client.poll_transmit().is_some() {}
+    let mut heard = Vec::new();
+    for piece in pieces {
+        client.receive(piece, Instant::now());
+        loop {
+            while views == Views::First
+                && let Some(line) = client.poll_listing()
+            {
+                heard.push(match line {
+                    ListingView::Scan(line) => format!("{line:?}"),
+                    ListingView::UniqueId(n, id) => format!("{n} {id}"),
+                });
+            }
+            match client.poll_event() {
+                Ok(Some(Event::ScanListing(line))) => heard.push(format!("{line:?}")),
+                Ok(Some(Event::UniqueIdListing(line))) => {
+                    heard.push(format!("{} {}", line.message, line.id.as_str()));
+                }
+                Ok(Some(event)) => heard.push(format!("{event:?}")),
+                Ok(None) => break,
+                Err(error) => {
+                    heard.push(error.to_string());
+                    return heard;
+                }
+            }
+        }
+    }
+    heard
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Views {
+    First,
+    Never,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_listing_reads_the_same_as_views_and_as_events(
+        lines in prop::collection::vec(
+            prop_oneof![
+                4 => "[1-9][0-9]{0,3} [0-9]{1,6}",
+                2 => "[0-9]{1,2} [!-~]{1,72}",
+                1 => "[ -~]{0,8}",
+            ],
+            0..8,
+        ),
+        damage in prop::option::of((0_usize..100, any::<u8>())),
+        cut in 1_usize..30,
+        command in prop::sample::select(vec![MaildropCommand::List(None), MaildropCommand::Uidl(None)]),
+    ) {
+        let mut wire = format!("+OK\r\n{}.\r\n", lines.iter().map(|l| format!("{l}\r\n")).collect::<String>()).into_bytes();
+        if let Some((at, byte)) = damage
+            && let Some(place) = wire.get_mut(at)
+        {
+            *place = byte;
+        }
+        let pieces: Vec<&[u8]> = wire.chunks(cut).collect();
+        let events = listed(command, &[&wire], Views::Never);
+        prop_assert_eq!(&listed(command, &[&wire], Views::First), &events);
+        prop_assert_eq!(&listed(command, &pieces, Views::First), &events);
+        prop_assert_eq!(&listed(command, &pieces, Views::Never), &events);
+    }
 }
