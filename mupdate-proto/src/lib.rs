@@ -12,7 +12,8 @@
 //! 2. Grammar: [`Command`], [`Response`], [`Banner`], each with parser and encoder. Names, locations and ACLs are
 //!    slices of what was read ([`MailboxName`], [`Location`], [`Acl`]); encoders quote what can be quoted and cannot be
 //!    made to emit a stray line end.
-//! 3. Connections: [`server::Connection`] and [`client::Connection`], which know who may say what when.
+//! 3. Connections: [`server::Connection`] and [`client::Connection`], which know who may say what when. A slave takes in a
+//!    long list by [`client::Connection::poll_entry`], as [`EntryView`]s of the read buffer.
 //!
 //! # Both sides in memory
 //!
@@ -63,8 +64,8 @@
 //!
 //! Cyrus is the only other implementation, so where it and the RFC part, a real peer decides. Mechanisms are quoted in
 //! the banner and in AUTHENTICATE. SASL messages are bare base64 lines without `+ `. An atom where a string belongs is
-//! refused. The order of LIST and UPDATE is [`mailbox_order`]; a server's owner must keep it. Strings to clients are
-//! quoted wherever they can be. A location may have an empty partition. COMPRESS is refused; PARTIAL-UPDATE is offered.
+//! refused. The order of LIST and UPDATE is [`mailbox_order`], and a server sends no entry out of it. Strings to clients
+//! are quoted wherever they can be. A location may have an empty partition. COMPRESS is refused; PARTIAL-UPDATE is offered.
 //! A bare LF ends no line, though Cyrus takes it.
 
 #![forbid(unsafe_code)]

@@ -1,5 +1,5 @@
-//! POP3 (RFC 1939) with CAPA and response codes (RFC 2449, RFC 3206), STLS (RFC 2595), SASL (RFC 5034), UIDL, TOP and
-//! pipelining: sans-IO codec and connections for both sides.
+//! POP3 (RFC 1939) with CAPA and response codes (RFC 2449, RFC 3206), STLS (RFC 2595), SASL (RFC 1734, RFC 5034), APOP,
+//! UTF8 and LANG (RFC 6856) and pipelining: sans-IO codec and connections for both sides.
 //!
 //! This crate knows the protocol and nothing of maildrops: bytes and time come in, events and bytes go out. Listings
 //! and messages are streamed both ways, never collected.
@@ -7,8 +7,10 @@
 //! # Layers
 //!
 //! 1. Framing is [`mail_wire::LineFramer`] and, for messages, [`mail_wire::DotReader`] and [`mail_wire::DotWriter`].
-//! 2. Grammar: [`Command`], [`Reply`], [`Capability`], [`ScanListing`], [`UniqueIdListing`], each with parser and encoder.
-//! 3. Connections: [`server::Connection`] and [`client::Connection`]; [`relay::Relay`] joins one of each to a proxy.
+//! 2. Grammar: [`Command`], [`Reply`], [`Capability`], [`ScanListing`], [`UniqueIdListing`], [`LanguageListing`], each with
+//!    parser and encoder.
+//! 3. Connections: [`server::Connection`] and [`client::Connection`], through the states AUTHORIZATION, TRANSACTION and
+//!    UPDATE; [`relay::Relay`] joins one of each to a proxy.
 //!
 //! # Both sides in memory
 //!
@@ -56,9 +58,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Left out
+//! # What the owner brings
 //!
-//! APOP is read and refused: it needs passwords that can be read. UTF8 and LANG (RFC 6856) are unknown commands.
+//! | for | it gives |
+//! | --- | --- |
+//! | APOP | a [`Timestamp`](apop::Timestamp) with the greeting, and MD5: a hash function is no business of a protocol |
+//! | SASL | the steps of the mechanism; PLAIN and LOGIN are in [`mail_wire::sasl`] |
+//! | LANG | [`server::Language`]s and its own texts in them; the connection's few words stay English |
+//! | UTF8 | messages in UTF-8, or [`ResponseCode::Utf8`] to a client that has not asked for them |
+//! | STLS | the handshake |
+//! | peers that are wrong | [`Quirks`]: none is overlooked unless asked for by name, and each is counted |
+//!
+//! Limits are in [`ServerLimits`] and [`ClientLimits`], each with its default and the reason.
 
 #![forbid(unsafe_code)]
 

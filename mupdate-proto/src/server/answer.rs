@@ -43,7 +43,7 @@ impl Connection {
 
     /// Sends one entry: in answer to FIND, LIST or UPDATE before their [`reply`](Self::reply), or as a change on the
     /// update stream. Of one answer, each entry must be behind the one before in
-    /// [`mailbox_order`](crate::mailbox_order): one that is not is refused and not sent, since it would make a slave
+    /// [`mailbox_order`]: one that is not is refused and not sent, since it would make a slave
     /// drop others. Fails when too much waits for the client; the connection is over then.
     pub fn entry(&mut self, entry: &MailboxEntry) -> Result<(), Error> {
         let tag = self.entries_tag()?;

@@ -4,6 +4,10 @@
 //!  greeting --CAPA--[STLS, by TlsMode, --CAPA]--> Event::Greeting --login--> Event::LoggedIn --> commands --quit--> end
 //! ```
 //!
+//! Login is one of [`Connection::login`] (USER and PASS), [`Connection::login_apop`] and [`Connection::authenticate`] (SASL),
+//! behind [`Connection::utf8`] if messages are wanted in UTF-8. Languages and capabilities may be asked for at any time
+//! between answered commands.
+//!
 //! Up to [`Event::Greeting`] everything happens by itself. A server that does not know CAPA has no capabilities. After
 //! STLS they are asked for again, and those from before are forgotten (safety row T6).
 //!
