@@ -19,6 +19,9 @@ pub const MECHANISMS_MAX: usize = 32;
 /// Bytes of each string of a banner.
 pub const BANNER_STRING_BYTES_MAX: usize = 255;
 
+/// The one algorithm of COMPRESS.
+pub(crate) const DEFLATE: &str = "DEFLATE";
+
 /// A server's banner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Banner {
@@ -26,6 +29,8 @@ pub struct Banner {
     pub mechanisms: Vec<MechanismName>,
     /// True if STARTTLS is on offer.
     pub start_tls: bool,
+    /// True if COMPRESS takes DEFLATE (Cyrus).
+    pub compress_deflate: bool,
     /// True if UPDATE takes servers' names (Cyrus).
     pub partial_update: bool,
     /// Who it is.
@@ -80,6 +85,7 @@ pub enum Role {
 pub(crate) enum BannerLine {
     Auth(Vec<MechanismName>),
     StartTls,
+    CompressDeflate,
     PartialUpdate,
     Unknown,
     Last(Identity),
@@ -94,13 +100,18 @@ impl BannerLine {
         }
         let word = cursor.word();
         if word.eq_ignore_ascii_case(b"AUTH") {
-            return mechanisms(&mut cursor).map(Self::Auth);
+            return names(&mut cursor).map(Self::Auth);
         }
         if word.eq_ignore_ascii_case(b"OK") {
             return identity(&mut cursor).map(Self::Last);
         }
         if word.eq_ignore_ascii_case(b"BYE") {
             return cursor.argument().map(Self::Bye);
+        }
+        if word.eq_ignore_ascii_case(b"COMPRESS") {
+            let algorithms = names(&mut cursor)?;
+            let deflate = algorithms.iter().any(|name| name.as_str() == DEFLATE);
+            return Ok(if deflate { Self::CompressDeflate } else { Self::Unknown });
         }
         Ok(if word.eq_ignore_ascii_case(b"STARTTLS") && cursor.is_at_end() {
             Self::StartTls
@@ -124,6 +135,9 @@ impl Banner {
         if self.start_tls {
             out.put(b"* STARTTLS\r\n");
         }
+        if self.compress_deflate {
+            out.put(b"* COMPRESS \"DEFLATE\"\r\n");
+        }
         if self.partial_update {
             out.put(b"* PARTIAL-UPDATE\r\n");
         }
@@ -140,8 +154,9 @@ impl Banner {
     }
 }
 
-fn mechanisms(cursor: &mut Cursor<'_>) -> Result<Vec<MechanismName>, InvalidMessage> {
-    let mut mechanisms = Vec::new();
+/// Names of mechanisms, or of algorithms, which are of the same form.
+fn names(cursor: &mut Cursor<'_>) -> Result<Vec<MechanismName>, InvalidMessage> {
+    let mut names = Vec::new();
     while cursor.space() {
         let name = match cursor.rest().first() {
             Some(b'"' | b'{') => MechanismName::new(&cursor.string()?),
@@ -149,13 +164,13 @@ fn mechanisms(cursor: &mut Cursor<'_>) -> Result<Vec<MechanismName>, InvalidMess
         };
         // A name that no mechanism can have is of no use, and no reason to give up.
         if let Ok(name) = name
-            && mechanisms.len() < MECHANISMS_MAX
+            && names.len() < MECHANISMS_MAX
         {
-            mechanisms.push(name);
+            names.push(name);
         }
     }
     cursor.end()?;
-    Ok(mechanisms)
+    Ok(names)
 }
 
 fn identity(cursor: &mut Cursor<'_>) -> Result<Identity, InvalidMessage> {
@@ -210,7 +225,8 @@ mod tests {
     #[test]
     fn lines_that_are_not_known_are_passed_over() {
         assert_eq!(parse("* STARTTLS"), Ok(BannerLine::StartTls));
-        assert_eq!(parse("* COMPRESS \"DEFLATE\""), Ok(BannerLine::Unknown));
+        assert_eq!(parse("* COMPRESS \"LZMA\""), Ok(BannerLine::Unknown));
+        assert_eq!(parse("* COMPRESS \"LZMA\" \"deflate\""), Ok(BannerLine::CompressDeflate));
         assert_eq!(parse("* PARTIAL-UPDATE"), Ok(BannerLine::PartialUpdate));
         assert_eq!(parse("* X-NEW (a) b"), Ok(BannerLine::Unknown));
     }

@@ -65,7 +65,8 @@
 //! Cyrus is the only other implementation, so where it and the RFC part, a real peer decides. Mechanisms are quoted in
 //! the banner and in AUTHENTICATE. SASL messages are bare base64 lines without `+ `. An atom where a string belongs is
 //! refused. The order of LIST and UPDATE is [`mailbox_order`], and a server sends no entry out of it. Strings to clients
-//! are quoted wherever they can be. A location may have an empty partition. COMPRESS is refused; PARTIAL-UPDATE is offered.
+//! are quoted wherever they can be. A location may have an empty partition. PARTIAL-UPDATE is offered, COMPRESS if
+//! the owner can do it.
 //! A bare LF ends no line, though Cyrus takes it.
 
 #![forbid(unsafe_code)]

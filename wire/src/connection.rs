@@ -66,11 +66,11 @@ pub trait Connection {
 #[macro_export]
 macro_rules! delegate_to_core {
     () => {
-        fn buffer(&mut self) -> &mut BytesMut {
+        fn buffer(&mut self) -> &mut ::bytes::BytesMut {
             self.core.buffer()
         }
 
-        fn received(&mut self, now: Instant) {
+        fn received(&mut self, now: ::std::time::Instant) {
             self.core.received(now);
         }
 
@@ -78,7 +78,7 @@ macro_rules! delegate_to_core {
             self.core.receive_eof();
         }
 
-        fn poll_transmit(&mut self) -> Option<Bytes> {
+        fn poll_transmit(&mut self) -> Option<::bytes::Bytes> {
             self.core.poll_transmit()
         }
 

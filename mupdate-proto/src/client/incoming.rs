@@ -6,7 +6,7 @@ use mail_wire::{
     sasl,
 };
 
-use super::{Connection, Event, Kind, Outcome, Pending, State};
+use super::{BannerSoFar, Connection, Event, Kind, Outcome, Pending, State};
 use crate::banner::BannerLine;
 use crate::{Banner, Command, Identity, MailboxEntry, Response, Status, Tag};
 
@@ -118,8 +118,7 @@ impl Connection {
                 Event::Authenticated
             }
             (Kind::Authenticate, _) => Event::AuthenticationFailed { text },
-            // The server has begun to compress, which nobody here has asked a driver to undo.
-            (Kind::Compress, Outcome::Ok) => return Err(PeerMisbehaved::UnexpectedReply.into()),
+            (Kind::Compress, Outcome::Ok) => Event::Compress { rest: self.core.input.take(usize::MAX) },
             // Cyrus says OK where the RFC has BYE.
             (Kind::Logout, Outcome::Ok) => {
                 self.core.close();
@@ -155,6 +154,7 @@ impl Connection {
         match BannerLine::parse(frame)? {
             BannerLine::Auth(mechanisms) => self.banner.mechanisms = Some(mechanisms),
             BannerLine::StartTls => self.banner.start_tls = true,
+            BannerLine::CompressDeflate => self.banner.compress_deflate = true,
             BannerLine::PartialUpdate => self.banner.partial_update = true,
             BannerLine::Unknown => {}
             BannerLine::Bye(text) => {
@@ -171,8 +171,8 @@ impl Connection {
         let Some(mechanisms) = so_far.mechanisms else {
             return Err(PeerIncompatible::Missing("a list of SASL mechanisms").into());
         };
-        let start_tls = so_far.start_tls;
-        self.greeting = Some(Banner { mechanisms, start_tls, partial_update: so_far.partial_update, server });
+        let BannerSoFar { start_tls, compress_deflate, partial_update, .. } = so_far;
+        self.greeting = Some(Banner { mechanisms, start_tls, compress_deflate, partial_update, server });
         self.state = State::NotAuthenticated;
         if self.core.tls().is_none() && self.config.tls != TlsMode::Never {
             if start_tls {

@@ -24,7 +24,7 @@ mod incoming;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mail_wire::sasl::{self, Credentials, Mechanism, MechanismName};
 use mail_wire::{
     ApiMisuse, Core, Error, LimitExceeded, LiteralFramer, PeerIncompatible, PeerMisbehaved, Secret,
@@ -78,6 +78,12 @@ pub enum Event {
     StartTls,
     /// The banner, the one under TLS if there is to be TLS. Log in now.
     Greeting(Banner),
+    /// The OK to COMPRESS: from here on deflate what is sent, and inflate, raw, what comes, before it is received here;
+    /// first of all these bytes, which came behind the OK.
+    Compress {
+        /// The beginning of what is compressed, often nothing.
+        rest: Bytes,
+    },
     /// A server's message of a login; answer with [`Connection::respond`] or [`Connection::cancel`].
     Challenge(Secret<Vec<u8>>),
     /// The login ended well.
@@ -145,6 +151,7 @@ struct BannerSoFar {
     lines: usize,
     mechanisms: Option<Vec<MechanismName>>,
     start_tls: bool,
+    compress_deflate: bool,
     partial_update: bool,
 }
 
@@ -249,6 +256,11 @@ impl Connection {
             Command::Logout => Kind::Logout,
             Command::Change(_) | Command::Noop => Kind::Other,
         };
+        // What is said around COMPRESS must be said before it or behind its answer.
+        let compressing = self.pending.iter().any(|p| p.kind == Kind::Compress);
+        if compressing || kind == Kind::Compress && !self.pending.is_empty() {
+            return Err(ApiMisuse::WrongState("COMPRESS is answered alone").into());
+        }
         let updating = self.pending.iter().any(|p| p.kind == Kind::Update);
         let may = match self.state {
             State::Authenticated => !updating || matches!(command, Command::Noop | Command::Logout),

@@ -1,6 +1,6 @@
 //! The server's side of a connection: a master, or a slave that answers questions.
 //!
-//! The connection answers by itself what needs no list: the banner, STARTTLS, COMPRESS (refused), LOGOUT, NOOP outside
+//! The connection answers by itself what needs no list: the banner, STARTTLS, COMPRESS, LOGOUT, NOOP outside
 //! of an update stream, commands that are bad or out of place. Everything else comes as an event with a
 //! [`Ticket`], one at a time; pipelined commands wait in the buffer, so they are executed in order (RFC 3656 2).
 //!
@@ -23,7 +23,7 @@ mod answer;
 
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mail_wire::sasl::{self, ClientMessage, Mechanism, MechanismName};
 use mail_wire::{
     ApiMisuse, Core, Error, InvalidMessage, Keep, Ledger, LimitExceeded, LiteralFramer, LiteralMode, Part,
@@ -32,6 +32,7 @@ use mail_wire::{
 
 pub use mail_wire::StartTls;
 
+use crate::banner::DEFLATE;
 use crate::response::encode_status;
 use crate::{
     Banner, BannerString, Change, Command, Identity, LocationPrefix, MailboxName, Role, ServerLimits,
@@ -47,12 +48,23 @@ pub struct Config {
     pub mechanisms: Vec<MechanismName>,
     /// Whether STARTTLS can be had.
     pub start_tls: StartTls,
+    /// Whether COMPRESS can be had.
+    pub compress: Compress,
     /// Whether mechanisms that send the password may run in the clear. If not, they are not even offered there.
     pub plaintext_login: PlaintextLogin,
     /// Limits.
     pub limits: ServerLimits,
     /// Timeouts.
     pub timeouts: ServerTimeouts,
+}
+
+/// Whether a server offers COMPRESS (Cyrus; RFC 4978 for its rules).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compress {
+    /// It does: its owner can inflate what comes and deflate what goes.
+    Offer,
+    /// It does not. No Cyrus client ever asked for it.
+    Off,
 }
 
 impl Config {
@@ -68,6 +80,7 @@ impl Config {
             },
             mechanisms: vec![Mechanism::Plain.into()],
             start_tls: StartTls::Off,
+            compress: Compress::Off,
             plaintext_login: PlaintextLogin::Refuse,
             limits: ServerLimits::default(),
             timeouts: ServerTimeouts::default(),
@@ -81,6 +94,9 @@ impl Config {
 pub enum Event {
     /// The OK to STARTTLS is queued: send it, shake hands, then call `tls_started`.
     StartTls,
+    /// The OK to COMPRESS is queued: send it, and from there on deflate what is sent and inflate what comes, raw, before
+    /// it is received here.
+    Compress,
     /// A login begins. Ticket with [`Connection::challenge`], [`Connection::auth_ok`] or [`Connection::auth_failed`].
     Authenticate {
         /// The duty to answer.
@@ -131,6 +147,8 @@ pub struct Connection {
     last_name: Vec<u8>,
     /// The tag of a command whose literal was refused and that has not gone by yet.
     refused: Option<Tag>,
+    /// COMPRESS was answered OK.
+    compressed: bool,
     /// A frame was read: the peer speaks this protocol, or at least not HTTP.
     heard: bool,
     bad_commands: u32,
@@ -177,6 +195,7 @@ impl Connection {
             open: None,
             last_name: Vec::new(),
             refused: None,
+            compressed: false,
             heard: false,
             bad_commands: 0,
             auth_failures: 0,
@@ -192,6 +211,7 @@ impl Connection {
         let banner = Banner {
             mechanisms: self.config.mechanisms.iter().filter(|m| self.allows(m)).cloned().collect(),
             start_tls: self.offers_tls(),
+            compress_deflate: self.config.compress == Compress::Offer,
             partial_update: true,
             server: self.config.identity.clone(),
         };
@@ -362,11 +382,7 @@ impl Connection {
             }
             (Command::Noop, State::Streaming(_)) => Ok(Some(Event::Noop(self.issue(tag, Open::Other)))),
             (_, State::Streaming(_)) => Ok(self.out_of_place(Status::Bad, &STREAMING, &tag)),
-            (Command::Compress(_), _) => Ok(self.out_of_place(
-                Status::No,
-                &const { Text::constant("Compression is not available") },
-                &tag,
-            )),
+            (Command::Compress(algorithm), _) => self.compress(&tag, &algorithm),
             (Command::StartTls, state) => self.start_tls(&tag, state),
             (Command::Authenticate { mechanism, initial }, State::NotAuthenticated) => {
                 Ok(self.authenticate(tag, mechanism, initial))
@@ -396,6 +412,28 @@ impl Connection {
         None
     }
 
+    fn compress(&mut self, tag: &Tag, algorithm: &[u8]) -> Result<Option<Event>, Error> {
+        let refused = if self.config.compress == Compress::Off {
+            Some(const { Text::constant("Compression is not available") })
+        } else if self.compressed {
+            Some(const { Text::constant("Compression is active already") })
+        } else if !algorithm.eq_ignore_ascii_case(DEFLATE.as_bytes()) {
+            Some(const { Text::constant("Unknown COMPRESS algorithm") })
+        } else {
+            None
+        };
+        if let Some(text) = refused {
+            return Ok(self.out_of_place(Status::No, &text, tag));
+        }
+        // Nobody could say whether what stands behind the command is compressed.
+        if !self.core.input.is_empty() {
+            return Err(PeerMisbehaved::PipelinedTooEarly.into());
+        }
+        self.compressed = true;
+        self.status(Status::Ok, &const { Text::constant("DEFLATE active") }, Some(tag));
+        Ok(Some(Event::Compress))
+    }
+
     fn start_tls(&mut self, tag: &Tag, state: State) -> Result<Option<Event>, Error> {
         if self.config.start_tls == StartTls::Off {
             return Ok(self.out_of_place(
@@ -404,7 +442,7 @@ impl Connection {
                 tag,
             ));
         }
-        if state != State::NotAuthenticated || self.core.tls().is_some() {
+        if state != State::NotAuthenticated || self.core.tls().is_some() || self.compressed {
             return Ok(self.out_of_place(
                 Status::No,
                 &const { Text::constant("STARTTLS comes first, and once") },

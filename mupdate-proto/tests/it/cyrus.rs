@@ -8,7 +8,7 @@ use mail_wire::{
     PeerMisbehaved, Text, TlsActive, TlsMode,
 };
 use mupdate_proto::client::{self, Outcome};
-use mupdate_proto::server::{Config, Connection, Event, StartTls};
+use mupdate_proto::server::{Compress, Config, Connection, Event, StartTls};
 use mupdate_proto::{Acl, Command, Location, MailboxEntry, MailboxName, Response, Status};
 
 use crate::support::{
@@ -305,9 +305,42 @@ fn traps_4_and_12_a_client_bears_what_cyrus_leaves_unquoted_and_pipelines_behind
         text: "Unknown COMPRESS algorithm: FOO".into(),
     };
     assert_eq!(client.poll_event(), Ok(Some(refused)));
-    // What follows an OK would be compressed, and that is not to be read here.
+    // What follows an OK is compressed, and nothing of it is read as it is.
     client.send(&Command::Compress("DEFLATE".into())).unwrap();
+    assert!(client.send(&Command::Noop).is_err());
     output(&mut client);
-    client.receive(b"X3 OK DEFLATE active\r\n", now);
-    assert_eq!(client.poll_event(), Err(PeerMisbehaved::UnexpectedReply.into()));
+    client.receive(b"X3 OK DEFLATE active\r\n\xca\x00", now);
+    assert_eq!(
+        client.poll_event(),
+        Ok(Some(client::Event::Compress { rest: Bytes::from_static(b"\xca\0") }))
+    );
+    let noop = client.send(&Command::Noop).unwrap();
+    assert!(client.send(&Command::Compress("DEFLATE".into())).is_err(), "not behind another command");
+    output(&mut client);
+    client.receive(b"X4 OK \"done\"\r\n", now);
+    assert!(
+        matches!(client.poll_event(), Ok(Some(client::Event::Completed { command, .. })) if command == noop)
+    );
+}
+
+#[test]
+fn trap_13_compress_is_offered_where_the_owner_can_do_it() {
+    let mut server = server(Config { compress: Compress::Offer, start_tls: StartTls::Offer, ..config() });
+    assert!(
+        text(&output(&mut server))
+            .contains(&text(b"* STARTTLS\r\n* COMPRESS \"DEFLATE\"\r\n* PARTIAL-UPDATE"))
+    );
+    server.receive(b"a COMPRESS \"LZMA\"\r\nb COMPRESS \"deflate\"\r\n", Instant::now());
+    assert!(matches!(server.poll_event(), Ok(Some(Event::Compress))));
+    let expected = b"a NO \"Unknown COMPRESS algorithm\"\r\nb OK \"DEFLATE active\"\r\n";
+    assert_eq!(text(&output(&mut server)), text(expected));
+    server.receive(b"c COMPRESS \"DEFLATE\"\r\nd STARTTLS\r\n", Instant::now());
+    assert!(matches!(server.poll_event(), Ok(None)));
+    assert_eq!(frames(&output(&mut server)), ["c NO", "d NO"]);
+
+    let mut early = crate::support::server(Config { compress: Compress::Offer, ..config() });
+    output(&mut early);
+    early.receive(b"b COMPRESS \"DEFLATE\"\r\nc NOOP\r\n", Instant::now());
+    assert_eq!(early.poll_event().map(drop), Err(PeerMisbehaved::PipelinedTooEarly.into()));
+    assert_eq!(output(&mut early), b"", "the client is not told to go ahead");
 }

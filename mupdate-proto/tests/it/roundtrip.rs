@@ -142,9 +142,10 @@ proptest! {
         if mailbox_order(&a, &b) != Greater && mailbox_order(&b, &c) != Greater {
             prop_assert!(mailbox_order(&a, &c) != Greater);
         }
-        // It is the bytewise order of the names with their dots replaced, wherever those differ.
+        // It is the bytewise order of the names with 0x1F for their dots, unless they hold that octet themselves, as no
+        // name of Cyrus does: then what is below a name still stands together.
         let key = |name: &[u8]| name.iter().map(|b| if *b == b'.' { 0x1f } else { *b }).collect::<Vec<_>>();
-        if key(&a) != key(&b) {
+        if !(a.contains(&0x1f) || b.contains(&0x1f)) {
             prop_assert_eq!(mailbox_order(&a, &b), key(&a).cmp(&key(&b)));
         }
     }

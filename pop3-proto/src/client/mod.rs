@@ -23,7 +23,7 @@ mod incoming;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mail_wire::sasl::{self, Credentials, Mechanism, MechanismName};
 use mail_wire::{
     ApiMisuse, BareLineEnd, Core, DotReader, Error, InvalidMessage, LimitExceeded, LineEnd, LineFramer,

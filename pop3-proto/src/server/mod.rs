@@ -25,7 +25,7 @@ mod outlook;
 
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mail_wire::sasl::{Authcid, Credentials, MechanismName};
 use mail_wire::{
     ApiMisuse, Core, DotWriter, Error, Ledger, LimitExceeded, Line, LineFramer, PeerMisbehaved, Secret, Text,
