@@ -178,6 +178,18 @@ fn unescape(text: &str) -> Vec<u8> {
     out
 }
 
+/// Proves that a connection that ended with `error` has ended: whatever comes, it says nothing more and reports that
+/// error again. What waited to be sent must have been taken out.
+///
+/// # Panics
+/// When there is life in it.
+pub fn check_end_is_final<C: Connection>(connection: &mut C, error: Error, more: &[u8]) {
+    assert!(connection.is_closing(), "closing");
+    connection.receive(more, Instant::now());
+    assert_eq!(connection.poll_event().err(), Some(error), "the same error");
+    assert!(output(connection).is_empty(), "not a word");
+}
+
 /// All output of a connection that waits, in one piece.
 pub fn output(connection: &mut impl Connection) -> Vec<u8> {
     let mut all = Vec::new();

@@ -8,14 +8,13 @@ use mail_wire::{
     PeerMisbehaved, Text, TlsActive, TlsMode,
 };
 use mupdate_proto::client::{self, Outcome};
-use mupdate_proto::server::{Compress, Config, Connection, Event, StartTls};
+use mupdate_proto::server::{Compress, Config, Event, StartTls};
 use mupdate_proto::{Acl, Command, Location, MailboxEntry, MailboxName, Response, Status};
 
 use crate::support::{
-    Master, client_bytes, config, credentials, output, server, server_bytes, text, transcript,
+    LOGIN, Master, client_bytes, config, credentials, logged_in, output, server, server_bytes, text,
+    transcript,
 };
-
-const LOGIN: &[u8] = b"A AUTHENTICATE \"PLAIN\" \"AGJlMQBzZWNyZXQ=\"\r\n";
 
 fn entry(name: &'static str, location: &'static str, acl: &'static str) -> MailboxEntry {
     let (name, location) = (MailboxName::new(name).unwrap(), Location::new(location).unwrap());
@@ -37,14 +36,6 @@ fn answered(list: &[MailboxEntry], bytes: &[u8]) -> Vec<u8> {
     server.receive(bytes, Instant::now());
     master.serve(&mut server).unwrap();
     output(&mut server)
-}
-
-fn logged_in(config: Config) -> Connection {
-    let mut server = server(config);
-    server.receive(LOGIN, Instant::now());
-    Master::default().serve(&mut server).unwrap();
-    output(&mut server);
-    server
 }
 
 /// The frames of a server's words, with the human texts of their statuses left out.

@@ -10,9 +10,7 @@ use mail_wire::{
 use mupdate_proto::server::{AuthFailure, Config, Connection, Event, StartTls};
 use mupdate_proto::{BannerString, Location, MailboxEntry, MailboxName, Role, Status};
 
-use crate::support::{Master, config, output, server, text};
-
-const LOGIN: &[u8] = b"A AUTHENTICATE \"PLAIN\" \"AGJlMQBzZWNyZXQ=\"\r\n";
+use crate::support::{LOGIN, Master, config, logged_in, output, server, text};
 
 /// What a fresh server makes of bytes: its words, and how it ended if it did.
 fn session(config: Config, bytes: &[u8]) -> (String, Result<(), Error>) {
@@ -21,14 +19,6 @@ fn session(config: Config, bytes: &[u8]) -> (String, Result<(), Error>) {
     server.receive(bytes, Instant::now());
     let served = Master::default().serve(&mut server);
     (text(&output(&mut server)), served)
-}
-
-fn logged_in(config: Config) -> Connection {
-    let mut server = server(config);
-    server.receive(LOGIN, Instant::now());
-    Master::default().serve(&mut server).unwrap();
-    output(&mut server);
-    server
 }
 
 /// A server behind its greeting that has a certificate and takes no password in the clear.

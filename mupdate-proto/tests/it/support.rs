@@ -29,6 +29,17 @@ pub(crate) fn server(config: server::Config) -> server::Connection {
     server
 }
 
+pub(crate) const LOGIN: &[u8] = b"A AUTHENTICATE \"PLAIN\" \"AGJlMQBzZWNyZXQ=\"\r\n";
+
+/// A server behind the login.
+pub(crate) fn logged_in(config: server::Config) -> server::Connection {
+    let mut server = server(config);
+    server.receive(LOGIN, Instant::now());
+    Master::default().serve(&mut server).unwrap();
+    output(&mut server);
+    server
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     bytes.escape_ascii().to_string()
 }

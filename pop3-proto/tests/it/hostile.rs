@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use mail_wire::testing::check_end_is_final;
 use mail_wire::{BareLineEnd, Connection as _, TlsActive, TlsMode};
 use pop3_proto::apop::{Digest, Timestamp};
 use pop3_proto::client::{self, Event};
@@ -122,10 +123,7 @@ proptest! {
         }
         check_said(&said);
         if let Some(error) = failed {
-            prop_assert!(server.is_closing());
-            server.receive(b"NOOP\r\n", now);
-            prop_assert_eq!(server.poll_event().err(), Some(error), "the end is the end");
-            prop_assert!(output(&mut server).is_empty());
+            check_end_is_final(&mut server, error, b"NOOP\r\n");
         }
     }
 
@@ -152,8 +150,8 @@ proptest! {
                     Ok(Some(Event::Chunk(bytes))) => prop_assert!(!bytes.is_empty()),
                     Ok(Some(_)) => {}
                     Err(error) => {
-                        prop_assert!(client.is_closing());
-                        prop_assert_eq!(client.poll_event().err(), Some(error));
+                        output(&mut client);
+                        check_end_is_final(&mut client, error, b"+OK\r\n");
                         return Ok(());
                     }
                 }
