@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use mail_wire::testing::{every_split, pump};
-use mail_wire::{Connection as _, TlsActive, TlsMode};
+use mail_wire::{Connection as _, Outbox, TlsActive, TlsMode};
 use mupdate_proto::client::{self, CommandId, Event, Outcome};
-use mupdate_proto::{Acl, Change, Command, Location, LocationPrefix, MailboxEntry, MailboxName, ServerName};
+use mupdate_proto::{
+    Acl, Change, Command, Location, LocationPrefix, MailboxEntry, MailboxName, Response, ServerName,
+};
 
 use crate::support::{
     Master, Said, client_bytes, config, credentials, output, server, server_bytes, text, transcript,
@@ -34,6 +37,49 @@ fn a_session_of_a_back_end_and_a_tool() {
 #[test]
 fn a_session_of_a_slave() {
     server_says(include_str!("../../testdata/stream.txt"));
+}
+
+/// Every example of the RFC means something to the side that it is for, and that side writes it the same way.
+#[test]
+fn the_examples_of_the_rfc_are_read_and_written() {
+    let (mut commands, mut responses, mut banners) = (0, 0, Vec::new());
+    for said in transcript(include_str!("../../testdata/rfc3656.txt")) {
+        let mut out = Outbox::new();
+        let line = said.by_client().or(said.by_server()).unwrap();
+        let frame = Bytes::copy_from_slice(line.strip_suffix(b"\r\n").unwrap());
+        match (said.by_client().is_some(), &frame[..]) {
+            (true, b"C01 SELECT \"INBOX\"" | b"") => {
+                assert!(Command::parse(&frame).is_err());
+                continue;
+            }
+            (true, _) => {
+                let (tag, command) = Command::parse(&frame).unwrap();
+                command.encode(&tag, &mut out);
+                commands += 1;
+            }
+            (false, [b'*', b' ', b'A' | b'S', ..] | [b'*', b' ', b'O', ..]) => {
+                banners.extend_from_slice(line);
+                continue;
+            }
+            (false, _) => {
+                let (tag, response) = Response::parse(&frame).unwrap();
+                response.encode(tag.as_ref(), &mut out);
+                responses += 1;
+            }
+        }
+        assert_eq!(text(&out.take().unwrap()), text(line));
+    }
+    assert_eq!((commands, responses), (13, 28));
+    // The two banners, before TLS and under it.
+    let now = Instant::now();
+    let mut client = client::Connection::new(client::Config::new(TlsMode::Never), now);
+    client.receive(&banners, now);
+    let Ok(Some(Event::Greeting(banner))) = client.poll_event() else { panic!() };
+    assert_eq!(
+        banner.mechanisms.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        ["KERBEROS_V4", "GSSAPI"]
+    );
+    assert!(banner.start_tls);
 }
 
 /// Plays the server's lines to a client whenever the client has said its own, in pieces of `piece_bytes`.

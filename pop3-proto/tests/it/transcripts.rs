@@ -37,9 +37,13 @@ fn a_session_of_logins_and_refusals() {
 /// Lets a client say what the transcript has it say, through its typed calls, and gives it what the server said, cut in
 /// several ways; gives back its events, a line each.
 fn client_hears(file: &str) -> Vec<String> {
+    client_hears_with(TlsMode::Never, file)
+}
+
+fn client_hears_with(tls: TlsMode, file: &str) -> Vec<String> {
     let heard = [1, 7, usize::MAX].map(|piece_bytes| {
         let now = Instant::now();
-        let mut client = client::Connection::new(client::Config::new(TlsMode::Never), now);
+        let mut client = client::Connection::new(client::Config::new(tls), now);
         let mut events = Vec::new();
         for said in transcript(file) {
             match said {
@@ -47,13 +51,17 @@ fn client_hears(file: &str) -> Vec<String> {
                     for piece in bytes.chunks(piece_bytes) {
                         client.receive(piece, now);
                         while let Some(event) = client.poll_event().unwrap() {
+                            if event == Event::StartTls {
+                                client.tls_started(now);
+                            }
                             events.push(event);
                         }
                     }
                 }
                 Said::Client(bytes) => {
                     for line in String::from_utf8(bytes.clone()).unwrap().split_terminator("\r\n") {
-                        say(&mut client, line.as_bytes(), events.is_empty());
+                        let preparing = !events.iter().any(|event| matches!(event, Event::Greeting(_)));
+                        say(&mut client, line.as_bytes(), preparing);
                     }
                     assert_eq!(text(&output(&mut client)), text(&bytes));
                 }
@@ -67,11 +75,11 @@ fn client_hears(file: &str) -> Vec<String> {
     heard.into_iter().next().unwrap()
 }
 
-/// Makes the client say this line. What it says by itself is left to it: CAPA before the greeting is complete, PASS.
+/// Makes the client say this line. What it says by itself is left to it: CAPA and STLS while it prepares, PASS.
 fn say(client: &mut client::Connection, line: &[u8], preparing: bool) {
     let proof = TlsActive::danger_assume_protected();
     match Command::parse(line) {
-        Ok(Command::Capa) if preparing => Ok(()),
+        Ok(Command::Capa | Command::Stls) if preparing => Ok(()),
         Ok(Command::Capa) => client.capa(),
         Ok(Command::User(name)) => client.login(name, Password::new(b"secret").unwrap(), proof),
         Ok(Command::Pass(_)) => Ok(()),
@@ -191,6 +199,10 @@ fn a_client_hears_the_examples_of_the_rfcs() {
             "logged in",
             "goodbye true",
         ]
+    );
+    assert_eq!(
+        client_hears_with(TlsMode::Required, include_str!("../../testdata/rfc2595.txt")),
+        ["StartTls", "greeting, 1 capabilities, pipelining false", "goodbye true"]
     );
     assert_eq!(
         client_hears(include_str!("../../testdata/rfc1734.txt")),
