@@ -116,7 +116,7 @@ pub(crate) fn is_quotable(byte: u8) -> bool {
 }
 
 /// The same without need of a backslash.
-#[inline]
+#[cfg(test)]
 pub(crate) fn is_plain_quotable(byte: u8) -> bool {
     FLAGS[usize::from(byte)] & PLAIN_QUOTED != 0
 }

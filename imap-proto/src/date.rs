@@ -31,8 +31,10 @@ pub struct DateTime {
     zone_minutes: i16,
 }
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [[u8; 3]; 12] = [
+    *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct", *b"Nov",
+    *b"Dec",
+];
 const SECONDS_PER_DAY: i64 = 86_400;
 /// The widest zone: RFC 3501 says four digits, no place on Earth is further off than 14 hours, mail is.
 const ZONE_MINUTES_MAX: i16 = 99 * 60 + 59;
@@ -192,38 +194,45 @@ impl DateTime {
 
 impl Encode for Date {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        out.number(u64::from(self.day));
-        self.encode_tail(out);
+        let text = self.fixed();
+        // The first digit of a day below 10 is a space, which only `date-day-fixed` has.
+        out.raw(if self.day < 10 { text.get(1..).unwrap_or_default() } else { &text });
         Ok(())
     }
 }
 
 impl Date {
-    fn encode_tail<S: Sink>(&self, out: &mut Encoder<'_, S>) {
-        let month = MONTHS.get(usize::from(self.month) - 1).copied().unwrap_or_default();
-        out.raw(b"-");
-        out.raw(month.as_bytes());
-        out.raw(b"-");
-        out.padded(self.year, 4);
+    /// With a day of two characters.
+    fn fixed(&self) -> [u8; 11] {
+        let [tens, ones] = two_digits(self.day.into());
+        let tens = if tens == b'0' { b' ' } else { tens };
+        let [m, o, n] = MONTHS.get(usize::from(self.month) - 1).copied().unwrap_or_default();
+        let [century, year] = [self.year / 100, self.year % 100].map(two_digits);
+        [tens, ones, b'-', m, o, n, b'-', century[0], century[1], year[0], year[1]]
     }
 }
 
 impl Encode for DateTime {
     /// With its quotes.
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        out.raw(if self.date.day < 10 { b"\" " } else { b"\"" });
-        out.number(u64::from(self.date.day));
-        self.date.encode_tail(out);
-        for (mark, number) in [(b" ", self.hour), (b":", self.minute), (b":", self.second)] {
-            out.raw(mark);
-            out.padded(u16::from(number), 2);
-        }
+        let [hour, minute, second] =
+            [self.hour, self.minute, self.second].map(|part| two_digits(part.into()));
+        let sign = if self.zone_minutes < 0 { b'-' } else { b'+' };
         let zone = self.zone_minutes.unsigned_abs();
-        out.raw(if self.zone_minutes < 0 { b" -" } else { b" +" });
-        out.padded(zone / 60 * 100 + zone % 60, 4);
+        let [zone_hours, zone_minutes] = [zone / 60, zone % 60].map(two_digits);
         out.raw(b"\"");
+        out.raw(&self.date.fixed());
+        out.raw(&[
+            b' ', hour[0], hour[1], b':', minute[0], minute[1], b':', second[0], second[1], b' ', sign,
+        ]);
+        out.raw(&[zone_hours[0], zone_hours[1], zone_minutes[0], zone_minutes[1], b'"']);
         Ok(())
     }
+}
+
+/// The digits of a number below 100.
+fn two_digits(number: u16) -> [u8; 2] {
+    [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
 
 /// Takes exactly this many digits, at most four.
@@ -245,7 +254,7 @@ fn month_and_year(rest: &mut &[u8], day: u16) -> Option<Date> {
     expect(rest, b'-')?;
     let (name, more) = rest.split_at_checked(3)?;
     *rest = more;
-    let month = MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month.as_bytes()))? + 1;
+    let month = MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month.as_slice()))? + 1;
     expect(rest, b'-')?;
     let year = digits(rest, 4)?;
     Date::of(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?)

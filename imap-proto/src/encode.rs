@@ -9,6 +9,7 @@ use mail_wire::{LiteralId, Outbox, PeerIncompatible};
 
 use crate::chars;
 use crate::mailbox::Names;
+use crate::short::{self, DECIMAL_END, EIGHT_DIGITS_END, SEVEN_DIGITS_END, Short};
 use crate::string::{Data, IString};
 use crate::tape::List;
 
@@ -22,6 +23,12 @@ pub(crate) type Inexpressible = PeerIncompatible;
 pub trait Sink {
     /// Appends bytes.
     fn put(&mut self, bytes: &[u8]);
+
+    /// Appends the first `len` bytes of a block: short runs come this way. A sink that can should copy the whole block
+    /// and cut it, since a copy of a fixed size needs no call.
+    fn put_block(&mut self, block: [u8; 16], len: usize) {
+        self.put(block.get(..len).unwrap_or(&block));
+    }
 
     /// Appends bytes that are shared already, so that they need not be copied.
     fn put_shared(&mut self, bytes: &Bytes) {
@@ -38,8 +45,16 @@ pub trait Sink {
 }
 
 impl Sink for Vec<u8> {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn put_block(&mut self, block: [u8; 16], len: usize) {
+        let end = self.len() + len;
+        self.extend_from_slice(&block);
+        self.truncate(end);
     }
 }
 
@@ -114,22 +129,15 @@ impl<'s, S: Sink> Encoder<'s, S> {
     }
 
     /// Constant text, or text that a type has vouched for.
+    #[inline]
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.sink.put(bytes);
     }
 
-    pub(crate) fn number(&mut self, mut number: u64) {
-        let mut digits = [0_u8; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.sink.put(&digits[at..]);
+    #[inline]
+    fn short(&mut self, short: Short) {
+        let (block, len) = short.block();
+        self.sink.put_block(block, len);
     }
 
     /// `number64` (RFC 9051 9): 63 bits.
@@ -141,12 +149,48 @@ impl<'s, S: Sink> Encoder<'s, S> {
         Ok(())
     }
 
-    /// A zero-padded number of two or four digits.
-    pub(crate) fn padded(&mut self, number: u16, digits: u32) {
-        for place in (0..digits).rev() {
-            let digit = number / 10_u16.pow(place) % 10;
-            self.sink.put(&[b'0' + (digit % 10) as u8]);
+    #[inline]
+    pub(crate) fn number(&mut self, number: u64) {
+        if number < EIGHT_DIGITS_END {
+            self.short(Short::small_decimal(number))
+        } else {
+            self.large_number(number)
         }
+    }
+
+    /// A number behind a space.
+    #[inline]
+    pub(crate) fn spaced_number(&mut self, number: u64) {
+        self.number_behind(b' ', number);
+    }
+
+    /// A number behind another byte.
+    #[inline]
+    pub(crate) fn number_behind(&mut self, byte: u8, number: u64) {
+        if number < EIGHT_DIGITS_END {
+            return self.short(Short::small_decimal(number).behind(byte));
+        }
+        self.raw(&[byte]);
+        self.large_number(number);
+    }
+
+    /// `,from:to`.
+    #[inline]
+    pub(crate) fn next_range(&mut self, from: u64, to: u64) {
+        if from.max(to) < SEVEN_DIGITS_END {
+            let [from, to] = [(b',', from), (b':', to)].map(|(mark, n)| Short::small_decimal(n).behind(mark));
+            return self.short(from.followed_by(to));
+        }
+        self.number_behind(b',', from);
+        self.number_behind(b':', to);
+    }
+
+    fn large_number(&mut self, number: u64) {
+        if number < DECIMAL_END {
+            return self.short(Short::decimal(number));
+        }
+        self.short(Short::decimal(number / DECIMAL_END));
+        self.short(Short::sixteen_digits(number % DECIMAL_END));
     }
 
     pub(crate) fn astring(&mut self, string: &IString<'_>) -> Result<(), Inexpressible> {
@@ -170,10 +214,21 @@ impl<'s, S: Sink> Encoder<'s, S> {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn nstring(&mut self, string: &Option<IString<'_>>) -> Result<(), Inexpressible> {
         match string {
             None => self.sink.put(b"NIL"),
             Some(string) => self.string(string)?,
+        }
+        Ok(())
+    }
+
+    /// The same behind a space.
+    #[inline]
+    pub(crate) fn spaced_nstring(&mut self, string: &Option<IString<'_>>) -> Result<(), Inexpressible> {
+        match string {
+            None => self.sink.put(b" NIL"),
+            Some(string) => self.spaced_string(string)?,
         }
         Ok(())
     }
@@ -193,16 +248,46 @@ impl<'s, S: Sink> Encoder<'s, S> {
         Ok(())
     }
 
+    /// Quoted if that is possible and not too long, otherwise a literal.
     pub(crate) fn string(&mut self, string: &IString<'_>) -> Result<(), Inexpressible> {
-        if let Some(bytes) = string.as_plain()
-            && bytes.len() <= QUOTED_BYTES_MAX
-            && bytes.iter().all(|&byte| chars::is_plain_quotable(byte))
+        self.string_behind(Short::NOTHING, string)
+    }
+
+    /// The same behind a space.
+    pub(crate) fn spaced_string(&mut self, string: &IString<'_>) -> Result<(), Inexpressible> {
+        self.string_behind(Short::SPACE, string)
+    }
+
+    /// A string behind a short lead. Most strings are short and plain and leave with their quotes as one block.
+    #[inline(always)]
+    fn string_behind(&mut self, lead: Short, string: &IString<'_>) -> Result<(), Inexpressible> {
+        let content = string.as_plain().unwrap_or_default();
+        if let Some(quoted) = Short::quoted(lead, content)
+            && string.as_plain().is_some()
         {
-            self.sink.put(b"\"");
-            self.sink.put(bytes);
-            self.sink.put(b"\"");
+            self.short(quoted);
             return Ok(());
         }
+        self.short(lead);
+        self.long_string(string)
+    }
+
+    fn long_string(&mut self, string: &IString<'_>) -> Result<(), Inexpressible> {
+        match string.as_plain() {
+            Some(content) if content.len() <= QUOTED_BYTES_MAX && short::is_plain_quotable(content) => {
+                let (blocks, rest) = content.as_chunks();
+                self.sink.put(b"\"");
+                blocks.iter().for_each(|block| self.sink.put_block(*block, block.len()));
+                self.short(Short::closed(rest));
+                Ok(())
+            }
+            _ => self.other_string(string),
+        }
+    }
+
+    /// A string with something in it that needs a backslash, or a literal.
+    #[cold]
+    fn other_string(&mut self, string: &IString<'_>) -> Result<(), Inexpressible> {
         let mut len = 0;
         let mut quotable = true;
         for byte in string.bytes() {

@@ -102,7 +102,9 @@ pub mod search;
 mod segments;
 pub mod select;
 pub mod sequence;
+mod sequence_buf;
 pub mod server;
+mod short;
 pub mod status;
 pub mod store;
 pub mod string;
@@ -165,6 +167,7 @@ pub use search::{
 };
 pub use select::{Qresync, Select, SelectParameter};
 pub use sequence::{NumberList, SequenceNumber, SequenceRange, SequenceSet};
+pub use sequence_buf::SequenceSetBuf;
 pub use status::{MailboxStatus, StatusItem, StatusQuery, StatusValue};
 pub use store::{Store, StoreAction, StoreAnswer, StoreData};
 pub use string::{Data, IString, Password, Text};

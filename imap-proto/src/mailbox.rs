@@ -16,6 +16,7 @@ use mail_wire::{Escaped, InvalidMessage, PeerIncompatible};
 use crate::chars;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::quirks::Check;
+use crate::short;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, Node};
 use crate::token::Kind;
@@ -113,9 +114,11 @@ const NOT_CANONICAL: &str = "mailbox name is not canonical modified UTF-7";
 const NOT_UTF8: &str = "mailbox name is not UTF-8";
 const CONTROL: &str = "control character in a mailbox name";
 
-/// Spelled alike in both: printable ASCII without `&`.
+/// Spelled alike in both: printable ASCII without `&`. Quotes and backslashes, which are rare, count as something else.
 fn is_plain(content: IString<'_>) -> bool {
-    content.as_plain().is_some_and(|bytes| bytes.iter().all(|&b| chars::is_quotable(b) && b != b'&'))
+    content
+        .as_plain()
+        .is_some_and(|bytes| short::is_plain_quotable(bytes) && memchr::memchr(b'&', bytes).is_none())
 }
 
 impl<'a> Name<'a> {

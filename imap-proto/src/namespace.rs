@@ -133,8 +133,7 @@ impl Encode for Namespace<'_> {
 impl Encode for Namespaces<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
         for namespaces in [self.personal, self.other_users, self.shared] {
-            out.raw(b" ");
-            namespaces.encode_or_nil(out)?;
+            namespaces.encode_spaced_or_nil(out)?;
         }
         Ok(())
     }

@@ -73,8 +73,14 @@ impl Segments {
 }
 
 impl Sink for Segments {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        self.text.extend_from_slice(bytes);
+        self.text.put(bytes);
+    }
+
+    #[inline]
+    fn put_block(&mut self, block: [u8; 16], len: usize) {
+        self.text.put_block(block, len);
     }
 
     fn put_shared(&mut self, bytes: &Bytes) {

@@ -13,6 +13,7 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
 use crate::quirks::Check;
+use crate::short::{self, Leading};
 use crate::tape::Node;
 
 /// `seq-last-command` (RFC 5182 section 3).
@@ -103,10 +104,17 @@ impl<'a> SequenceSet<'a> {
         Self::checked(set.as_ref(), 0, &Limits::default())
     }
 
-    /// The set of these ranges. `None` if there are none: the grammar has no empty set.
+    /// The set of these ranges. `None` if there are none: the grammar has no empty set. Of numbers, a
+    /// [`SequenceSetBuf`](crate::SequenceSetBuf) makes ranges.
     #[must_use]
     pub fn of(ranges: &'a [SequenceRange]) -> Option<Self> {
-        (!ranges.is_empty()).then_some(Self(Set::Ranges(ranges)))
+        (!ranges.is_empty()).then_some(Self::of_some(ranges))
+    }
+
+    /// The set of these ranges, which are there.
+    pub(crate) fn of_some(ranges: &'a [SequenceRange]) -> Self {
+        debug_assert!(!ranges.is_empty(), "the grammar has no empty set");
+        Self(Set::Ranges(ranges))
     }
 
     /// True for `$`.
@@ -247,21 +255,39 @@ impl fmt::Display for Shown {
 
 impl Encode for SequenceSet<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        if let Set::Wire(wire) = self.0 {
-            out.raw(wire);
-            return Ok(());
-        }
-        for (at, range) in self.iter().enumerate() {
-            if at > 0 {
-                out.raw(b",");
+        let (first, rest) = match self.0 {
+            Set::Wire(wire) => {
+                out.raw(wire);
+                return Ok(());
             }
-            range.from.encode(out)?;
-            if range.from != range.to {
-                out.raw(b":");
-                range.to.encode(out)?;
+            Set::Ranges([first, rest @ ..]) => (first, rest),
+            Set::Ranges([]) => return Err(PeerIncompatible::Inexpressible("empty sequence set")),
+        };
+        first.from.encode(out)?;
+        if first.from != first.to {
+            marked(out, b':', first.to);
+        }
+        for range in rest {
+            match (range.from, range.to) {
+                (from, to) if from == to => marked(out, b',', from),
+                (SequenceNumber::Number(from), SequenceNumber::Number(to)) => {
+                    out.next_range(from.get().into(), to.get().into());
+                }
+                (from, to) => {
+                    marked(out, b',', from);
+                    marked(out, b':', to);
+                }
             }
         }
         Ok(())
+    }
+}
+
+#[inline(always)]
+fn marked<S: Sink>(out: &mut Encoder<'_, S>, mark: u8, number: SequenceNumber) {
+    match number {
+        SequenceNumber::Number(number) => out.number_behind(mark, number.get().into()),
+        SequenceNumber::Largest => out.raw(&[mark, b'*']),
     }
 }
 
@@ -311,19 +337,28 @@ fn sequence_number(rest: &mut &[u8]) -> Option<SequenceNumber> {
 }
 
 /// `nz-number`: no leading zero.
+#[inline]
 fn non_zero(rest: &mut &[u8]) -> Option<NonZeroU32> {
-    let mut value: u32 = 0;
-    let mut bytes = *rest;
-    if bytes.first() == Some(&b'0') {
+    let digits = Leading::of(rest);
+    if digits.begins_with_zero() {
         return None;
     }
-    while let [digit @ b'0'..=b'9', more @ ..] = bytes {
+    let (value, more) = match rest.get(digits.count()..)? {
+        more @ [b'0'..=b'9', ..] => nine_or_ten_digits(digits.value(), more)?,
+        more => (digits.value(), more),
+    };
+    *rest = more;
+    NonZeroU32::new(value)
+}
+
+/// A number of which eight digits have been read, and what follows it.
+#[cold]
+fn nine_or_ten_digits(mut value: u32, mut rest: &[u8]) -> Option<(u32, &[u8])> {
+    while let [digit @ b'0'..=b'9', more @ ..] = rest {
         value = value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))?;
-        bytes = more;
+        rest = more;
     }
-    let number = NonZeroU32::new(value)?;
-    *rest = bytes;
-    Some(number)
+    Some((value, rest))
 }
 
 /// The numbers of a SEARCH response, of either origin; one token however many they are.
@@ -347,7 +382,10 @@ impl<'a> NumberList<'a> {
     /// The numbers in order.
     #[must_use]
     pub fn iter(&self) -> NumberIter<'a> {
-        NumberIter(self.0)
+        NumberIter(match self.0 {
+            Numbers::Wire(wire) => Numbers::Wire(skip_spaces(wire)),
+            slice @ Numbers::Slice(_) => slice,
+        })
     }
 
     /// True without numbers.
@@ -362,17 +400,18 @@ impl<'a> NumberList<'a> {
 
     /// Checks text at `offset` of a frame.
     pub(crate) fn check(wire: &[u8], offset: usize) -> Result<(), InvalidMessage> {
-        let mut rest = wire;
-        loop {
-            rest = skip_spaces(rest);
-            if rest.is_empty() {
-                return Ok(());
-            }
+        if short::is_plain_numbers(wire) {
+            return Ok(());
+        }
+        let mut rest = skip_spaces(wire);
+        while !rest.is_empty() {
             let valid = non_zero(&mut rest).is_some() && matches!(rest.first(), None | Some(b' '));
             if !valid {
                 return Err(InvalidMessage::new("malformed number", offset + wire.len() - rest.len()));
             }
+            rest = skip_spaces(rest);
         }
+        Ok(())
     }
 }
 
@@ -402,15 +441,13 @@ impl<'a> IntoIterator for NumberList<'a> {
 impl Encode for NumberList<'_> {
     /// Each number behind a space.
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        for number in self.iter() {
-            out.raw(b" ");
-            out.number(u64::from(number));
-        }
+        self.iter().for_each(|number| out.spaced_number(u64::from(number)));
         Ok(())
     }
 }
 
 /// The numbers of a [`NumberList`].
+// Of text, the spaces in front are skipped already.
 #[derive(Clone)]
 pub struct NumberIter<'a>(Numbers<'a>);
 
@@ -426,14 +463,38 @@ impl Iterator for NumberIter<'_> {
                 Some(*first)
             }
             Numbers::Wire(rest) => {
-                *rest = skip_spaces(rest);
-                non_zero(rest).map(NonZeroU32::get)
+                let (number, more) = first_number(rest)?;
+                *rest = more;
+                Some(number)
+            }
+        }
+    }
+
+    fn fold<B, F: FnMut(B, u32) -> B>(self, mut sum: B, mut each: F) -> B {
+        match self.0 {
+            Numbers::Slice(numbers) => numbers.iter().copied().fold(sum, each),
+            Numbers::Wire(mut rest) => {
+                while let Some((number, more)) = first_number(rest) {
+                    (sum, rest) = (each(sum, number), more);
+                }
+                sum
             }
         }
     }
 }
 
-#[inline]
+/// The number in front of text that was checked, and what stands behind the spaces that follow it.
+#[inline(always)]
+fn first_number(mut rest: &[u8]) -> Option<(u32, &[u8])> {
+    if let Some(digits) = Leading::before_space(rest) {
+        // Up to seven digits and a space: what nearly all are.
+        return Some((digits.value(), skip_spaces(rest.get(digits.count() + 1..)?)));
+    }
+    let number = non_zero(&mut rest)?;
+    Some((number.get(), skip_spaces(rest)))
+}
+
+#[inline(always)]
 fn skip_spaces(mut rest: &[u8]) -> &[u8] {
     while let [b' ', more @ ..] = rest {
         rest = more;

@@ -4,6 +4,7 @@
 //! lists inside it as ranges of the tape, so it costs the same whatever they hold; `check` looks into those lists
 //! too. The parser checks once; what it hands out, and what a kept frame is viewed as later, is only read.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use mail_wire::{InvalidMessage, LiteralId, PeerIncompatible};
@@ -384,13 +385,11 @@ impl<'a, T: Item<'a>> List<'a, T> {
     where
         T: Encode,
     {
-        for (at, item) in self.iter().enumerate() {
-            if at > 0 && T::SPACED {
-                out.raw(b" ");
-            }
-            item.encode(out)?;
+        match self.0 {
+            // The items are the owner's: none need be copied.
+            Source::Slice(items) => encode_items::<S, T>(items.iter(), T::SPACED, out),
+            Source::Tape(_) => encode_items::<S, T>(self.iter(), T::SPACED, out),
         }
-        Ok(())
     }
 
     /// The same for a list that must hold something.
@@ -415,16 +414,36 @@ impl<'a, T: Item<'a>> List<'a, T> {
         Ok(())
     }
 
-    pub(crate) fn encode_or_nil<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible>
+    /// In parentheses behind a space; an empty list as `NIL`.
+    pub(crate) fn encode_spaced_or_nil<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible>
     where
         T: Encode,
     {
         if self.is_empty() {
-            out.raw(b"NIL");
+            out.raw(b" NIL");
             return Ok(());
         }
-        self.encode(out)
+        out.raw(b" (");
+        self.encode_bare(out)?;
+        out.raw(b")");
+        Ok(())
     }
+}
+
+fn encode_items<S: Sink, T: Encode>(
+    items: impl Iterator<Item = impl Borrow<T>>,
+    spaced: bool,
+    out: &mut Encoder<'_, S>,
+) -> Result<(), Inexpressible> {
+    let mut behind = false;
+    for item in items {
+        if behind && spaced {
+            out.raw(b" ");
+        }
+        behind = true;
+        item.borrow().encode(out)?;
+    }
+    Ok(())
 }
 
 impl<'a, T: Item<'a> + Encode> Encode for List<'a, T> {
@@ -561,9 +580,13 @@ impl<'a, T: Item<'a>> One<'a, T> {
 
 impl<'a, T: Item<'a> + Encode> Encode for One<'a, T> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), Inexpressible> {
-        self.value()
-            .ok_or(PeerIncompatible::Inexpressible("value of a frame that was not checked"))?
-            .encode(out)
+        match self.0 {
+            OneSource::Value(value) => value.encode(out),
+            OneSource::Tape(_) => self
+                .value()
+                .ok_or(PeerIncompatible::Inexpressible("value of a frame that was not checked"))?
+                .encode(out),
+        }
     }
 }
 

@@ -269,11 +269,9 @@ impl MultiPart<'_> {
             return Err(PeerIncompatible::Inexpressible("multipart without parts"));
         }
         self.parts.encode_bare(out)?;
-        out.raw(b" ");
-        out.string(&self.subtype)?;
+        out.spaced_string(&self.subtype)?;
         if let Some(extension) = &self.extension {
-            out.raw(b" ");
-            extension.parameters.encode_or_nil(out)?;
+            extension.parameters.encode_spaced_or_nil(out)?;
             extension.common.encode(out)?;
         }
         Ok(())
@@ -283,34 +281,25 @@ impl MultiPart<'_> {
 impl SinglePart<'_> {
     fn encode_inside<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
         out.string(&self.media_type)?;
-        out.raw(b" ");
-        out.string(&self.subtype)?;
-        out.raw(b" ");
-        self.parameters.encode_or_nil(out)?;
-        for field in [&self.id, &self.description, &self.encoding] {
-            out.raw(b" ");
-            out.nstring(field)?;
-        }
-        out.raw(b" ");
-        out.number(self.octets);
+        out.spaced_string(&self.subtype)?;
+        self.parameters.encode_spaced_or_nil(out)?;
+        out.spaced_nstring(&self.id)?;
+        out.spaced_nstring(&self.description)?;
+        out.spaced_nstring(&self.encoding)?;
+        out.spaced_number(self.octets);
         match &self.kind {
             PartKind::Basic => {}
-            PartKind::Text { lines } => {
-                out.raw(b" ");
-                out.number(*lines);
-            }
+            PartKind::Text { lines } => out.spaced_number(*lines),
             PartKind::Message { envelope, body, lines } => {
                 out.raw(b" ");
                 envelope.encode(out)?;
                 out.raw(b" ");
                 body.encode(out)?;
-                out.raw(b" ");
-                out.number(*lines);
+                out.spaced_number(*lines);
             }
         }
         if let Some(extension) = &self.extension {
-            out.raw(b" ");
-            out.nstring(&extension.md5)?;
+            out.spaced_nstring(&extension.md5)?;
             extension.common.encode(out)?;
         }
         Ok(())
@@ -325,22 +314,18 @@ impl Encode for CommonExtension<'_> {
             Some(disposition) => {
                 out.raw(b" (");
                 out.string(&disposition.name)?;
-                out.raw(b" ");
-                disposition.parameters.encode_or_nil(out)?;
+                disposition.parameters.encode_spaced_or_nil(out)?;
                 out.raw(b")");
             }
         }
-        out.raw(b" ");
-        self.language.encode_or_nil(out)?;
-        out.raw(b" ");
-        out.nstring(&self.location)
+        self.language.encode_spaced_or_nil(out)?;
+        out.spaced_nstring(&self.location)
     }
 }
 
 impl Encode for Parameter<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
         out.string(&self.name)?;
-        out.raw(b" ");
-        out.string(&self.value)
+        out.spaced_string(&self.value)
     }
 }

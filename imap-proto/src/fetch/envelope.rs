@@ -93,16 +93,12 @@ impl Encode for Envelope<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
         out.raw(b"(");
         out.nstring(&self.date)?;
-        out.raw(b" ");
-        out.nstring(&self.subject)?;
-        for addresses in [self.from, self.sender, self.reply_to, self.to, self.cc, self.bcc] {
-            out.raw(b" ");
-            addresses.encode_or_nil(out)?;
+        out.spaced_nstring(&self.subject)?;
+        for addresses in [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc] {
+            addresses.encode_spaced_or_nil(out)?;
         }
-        out.raw(b" ");
-        out.nstring(&self.in_reply_to)?;
-        out.raw(b" ");
-        out.nstring(&self.message_id)?;
+        out.spaced_nstring(&self.in_reply_to)?;
+        out.spaced_nstring(&self.message_id)?;
         out.raw(b")");
         Ok(())
     }
@@ -110,11 +106,11 @@ impl Encode for Envelope<'_> {
 
 impl Encode for Address<'_> {
     fn encode<S: Sink>(&self, out: &mut Encoder<'_, S>) -> Result<(), PeerIncompatible> {
-        for (mark, part) in [(b"(", &self.name), (b" ", &self.adl), (b" ", &self.mailbox), (b" ", &self.host)]
-        {
-            out.raw(mark);
-            out.nstring(part)?;
-        }
+        out.raw(b"(");
+        out.nstring(&self.name)?;
+        out.spaced_nstring(&self.adl)?;
+        out.spaced_nstring(&self.mailbox)?;
+        out.spaced_nstring(&self.host)?;
         out.raw(b")");
         Ok(())
     }

@@ -10,6 +10,7 @@ mod conn_owner;
 mod conn_pair;
 mod conn_prop;
 mod conn_server;
+mod encode_linear;
 mod generate;
 mod hostile;
 mod round_trip;

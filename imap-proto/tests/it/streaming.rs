@@ -5,7 +5,7 @@ use imap_proto::{
     Append, CatenatePart, Command, Data, Encode, Encoder, FetchItem, Hole, List, Literals, MailboxName,
     NewContent, NewMessage, Parser, Response, Section, Sink, Tag, TaggedCommand, UrlFound, UrlItem,
 };
-use mail_wire::{LiteralId, Outbox};
+use mail_wire::{FrameLimits, Input, Keep, LiteralFramer, LiteralId, LiteralMode, Outbox, Part};
 
 /// Records what an encoder says.
 #[derive(Debug, Default)]
@@ -159,6 +159,28 @@ fn the_head_of_a_response_shows_its_complete_items() {
     assert_eq!(data, Data::Streamed { id: LiteralId(1), bytes: 70_000 });
     // As a whole frame, the same bytes are malformed.
     assert!(matches!(parser.response_with_holes(head, &holes), Ok(Response::Invalid(_))));
+}
+
+#[test]
+fn a_streamed_body_and_its_frame_leave_as_slices_of_what_was_read() {
+    let body = "x".repeat(51_200);
+    let wire = format!("* 1 FETCH (UID 7 BODY[] {{{}}}\r\n{body} FLAGS ())\r\n", body.len());
+    let (mut input, mut framer) = (Input::new(), LiteralFramer::new(FrameLimits::default()));
+    input.buffer().extend_from_slice(wire.as_bytes());
+    let read = input.waiting().as_ptr_range();
+    let mut bytes = 0;
+    while let Some(part) = framer.poll(&mut input, LiteralMode::Response).unwrap() {
+        match part {
+            Part::Offer(_) => framer.keep(Keep::Stream).unwrap(),
+            Part::Head(piece, _) | Part::Chunk(_, piece) | Part::Tail(piece) => {
+                assert!(read.contains(&piece.as_ptr()), "a piece was copied");
+                bytes += piece.len();
+            }
+            _ => {}
+        }
+    }
+    // All but the CRLF at the end.
+    assert_eq!(bytes, wire.len() - 2);
 }
 
 #[test]
