@@ -13,7 +13,7 @@ pub(crate) struct Corpus {
 }
 
 impl Corpus {
-    fn new(frames: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn new(frames: Vec<Vec<u8>>) -> Self {
         let lines: Vec<Vec<u8>> = frames.iter().map(|frame| [frame, &b"\r\n"[..]].concat()).collect();
         let bytes = lines.iter().map(Vec::len).sum();
         Self { frames: frames.into_iter().map(Bytes::from).collect(), lines, bytes }
@@ -133,7 +133,36 @@ pub(crate) fn listings() -> Corpus {
             n % 9
         ));
     }
-    let ids: Vec<String> = (1..1_500).map(|n| (n * 13).to_string()).collect();
-    frames.extend((0..10).map(|_| format!("* SEARCH {}", ids.join(" "))));
     responses_checked(frames.into_iter().map(String::into_bytes).collect())
+}
+
+pub(crate) fn searches() -> Corpus {
+    let ids: Vec<String> = (1..1_500).map(|n| (n * 13).to_string()).collect();
+    responses_checked((0..10).map(|_| format!("* SEARCH {}", ids.join(" ")).into_bytes()).collect())
+}
+
+pub(crate) fn vanished() -> Corpus {
+    let frame = |n: u32| {
+        let ranges: Vec<String> =
+            (0..20 * n).map(|m| format!("{}:{},{}", 1_000 + m * 9, 1_003 + m * 9, 1_006 + m * 9)).collect();
+        format!("* VANISHED (EARLIER) {}", ranges.join(",")).into_bytes()
+    };
+    responses_checked((1..=20).map(frame).collect())
+}
+
+/// What neither peer takes, so that there is nothing to compare with but the rows above.
+pub(crate) fn esearches() -> Corpus {
+    let frame = |n: u32| {
+        let ranges: Vec<String> =
+            (0..40 * n).map(|m| format!("{}:{}", 1_000 + m * 7, 1_003 + m * 7)).collect();
+        format!(
+            "* ESEARCH (TAG \"a{n}\") UID MIN 1000 MAX {} COUNT {} ALL {}",
+            1_000_000 + n,
+            n * 160,
+            ranges.join(",")
+        )
+        .into_bytes()
+    };
+    Corpus::new((1..=20).map(frame).collect())
+        .checked(|frame| matches!(Parser::new().response(frame), Ok(Response::Esearch(_))), |_| true)
 }

@@ -4,10 +4,13 @@
 //! time it returns and is only dropped. Both sides take turns within each round, so a busy machine slows both; the
 //! table shows medians. Allocations are counted by the allocator, for one message of the corpus.
 //!
-//! `-- --check` makes a short pass and fails if a parse or an encode of ours allocates where it must not.
+//! `-- --check` makes a short pass and fails if a parse or an encode of ours allocates where it must not, or is slower
+//! than its row promises.
 
+mod built;
 mod corpus;
 mod encode;
+mod framing;
 mod parse;
 mod visit;
 
@@ -15,9 +18,10 @@ use std::process::ExitCode;
 
 use benches::{Bar, Bench, Peer, Work};
 
-use crate::corpus::{Corpus, fetch_literals, fetch_metadata, listings};
-use crate::encode::{encode_commands, encode_responses};
-use crate::parse::{own_responses, parse_commands, parse_responses, parse_summary};
+use crate::corpus::{Corpus, esearches, fetch_literals, fetch_metadata, listings, searches, vanished};
+use crate::encode::{Source, encode_commands, encode_responses, encode_set};
+use crate::framing::{literals_streamed, search_in_segments};
+use crate::parse::{own_responses, parse_alone, parse_commands, parse_responses, parse_summary};
 
 #[global_allocator]
 static ALLOCATOR: benches::Counting = benches::Counting;
@@ -40,14 +44,27 @@ pub(crate) fn measure(
 
 fn main() -> ExitCode {
     let mut bench = Bench::from_args();
-    let (metadata, literals, lists) = (fetch_metadata(), fetch_literals(), listings());
+    let (metadata, literals) = (fetch_metadata(), fetch_literals());
+    let (lists, found, gone) = (listings(), searches(), vanished());
     parse_commands(&mut bench);
     parse_responses(&mut bench, "FETCH metadata: parse, all visited", &metadata);
     parse_summary(&mut bench, &metadata);
     own_responses(&mut bench, &metadata);
     parse_responses(&mut bench, "FETCH of 50 KB literals: parse", &literals);
-    parse_responses(&mut bench, "LIST, LSUB, STATUS, SEARCH: parse", &lists);
-    encode_commands(&mut bench);
-    encode_responses(&mut bench, "FETCH metadata: encode", &metadata);
+    parse_responses(&mut bench, "LIST, LSUB, STATUS: parse", &lists);
+    parse_responses(&mut bench, "SEARCH of 1,499 ids: parse", &found);
+    parse_responses(&mut bench, "VANISHED: parse", &gone);
+    parse_alone(&mut bench, "ESEARCH: parse", &esearches());
+    encode_commands(&mut bench, "commands: encode", Source::Built);
+    encode_commands(&mut bench, "commands: encode what was parsed", Source::Parsed);
+    encode_responses(&mut bench, "FETCH metadata: encode", &metadata, Source::Built);
+    encode_responses(&mut bench, "FETCH metadata: encode what was parsed", &metadata, Source::Parsed);
+    encode_responses(&mut bench, "LIST, LSUB, STATUS: encode", &lists, Source::Built);
+    encode_responses(&mut bench, "SEARCH of 1,499 ids: encode", &found, Source::Built);
+    encode_responses(&mut bench, "VANISHED: encode", &gone, Source::Built);
+    encode_set(&mut bench, "sequence set of 1,000 ranges: encode", 1_000);
+    encode_set(&mut bench, "sequence set of 100,000 ranges: encode", 100_000);
+    search_in_segments(&mut bench);
+    literals_streamed(&mut bench, &literals);
     bench.finish()
 }

@@ -58,6 +58,17 @@ pub(crate) fn parse_responses(bench: &mut Bench, work: &'static str, corpus: &Co
     );
 }
 
+/// What no peer takes: its speed and its allocations alone.
+pub(crate) fn parse_alone(bench: &mut Bench, work: &'static str, corpus: &Corpus) {
+    let mut parser = Parser::new();
+    let ours = &mut || {
+        for frame in &corpus.frames {
+            black_box(parser.response(frame).map(|response| visit_response(&response)).ok());
+        }
+    };
+    measure(bench, work, corpus, &[Bar::Allocations(0.0)], ours, &mut []);
+}
+
 /// Only what a message list shows.
 pub(crate) fn parse_summary(bench: &mut Bench, corpus: &Corpus) {
     let mut parser = Parser::new();

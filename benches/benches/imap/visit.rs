@@ -1,5 +1,6 @@
 //! Reading every field of a view: each visit adds up what it finds, so that nothing is left out.
 
+use imap_proto::search::SearchData;
 use imap_proto::{
     Address, BodyPart, Command, CommonExtension, Envelope, FetchItem, List, Parameter, PartKind, Response,
     SearchKey, StoreData,
@@ -18,7 +19,18 @@ pub(crate) fn visit_response(response: &Response<'_>) -> usize {
         Response::MailboxStatus(status) => {
             status.values.iter().count() + usize::from(status.mailbox.is_inbox())
         }
+        Response::Vanished(vanished) => vanished.uids.iter().count(),
+        Response::Esearch(found) => found.data.iter().map(|data| visit_found(&data)).sum(),
         Response::Search(found) => found.numbers.iter().fold(0, |sum, n| sum.wrapping_add(n as usize)),
+        _ => 0,
+    }
+}
+
+fn visit_found(data: &SearchData<'_>) -> usize {
+    match data {
+        SearchData::Min(number) | SearchData::Max(number) => number.get() as usize,
+        SearchData::Count(count) => *count as usize,
+        SearchData::All(messages) => messages.iter().count(),
         _ => 0,
     }
 }
@@ -100,7 +112,7 @@ pub(crate) fn visit_command(command: &Command<'_>) -> usize {
         Command::Copy(copying) | Command::Move(copying) => copying.messages.iter().count(),
         Command::Status(query) => query.items.iter().count(),
         Command::Append(append) => append.messages.iter().map(|message| message.flags.iter().count()).sum(),
-        Command::Select(mailbox) | Command::Examine(mailbox) => usize::from(mailbox.is_inbox()),
+        Command::Select(select) | Command::Examine(select) => usize::from(select.mailbox.is_inbox()),
         _ => 1,
     }
 }
