@@ -88,7 +88,8 @@ fn read(client: &mut client::Connection, event: client::Event, notes: &mut Trans
         client::Event::Tagged(..) if is_idle && client.state() == State::Authenticated => {
             client.command(&Command::Select(MailboxName::new("INBOX")?.into()))?;
             let attributes = [FetchAttribute::Uid, FetchAttribute::Rfc822];
-            let fetch = Fetch::new(Numbering::Sequence, SequenceSet::new("1:*")?, &attributes);
+            // By UID: behind SELECT, the numbers of messages are not known to hold still.
+            let fetch = Fetch::new(Numbering::Uid, SequenceSet::new("1:*")?, &attributes);
             client.command(&Command::Fetch(fetch))?;
             client.logout()?;
         }

@@ -64,7 +64,7 @@ const FLAGS: [u8; 256] = {
                 flags |= PLAIN_QUOTED;
             }
         }
-        if matches!(b, b'"' | b'\\' | 0 | b'\r' | b'\n') {
+        if matches!(b, b'"' | b'\\' | 0 | b'\r' | b'\n') || b >= 0x80 {
             flags |= QUOTED_STOP;
         }
         table[b as usize] = flags;
@@ -121,7 +121,8 @@ pub(crate) fn is_plain_quotable(byte: u8) -> bool {
     FLAGS[usize::from(byte)] & PLAIN_QUOTED != 0
 }
 
-/// Ends a run of ordinary bytes in a quoted string: its quote, a backslash, or what no string may hold.
+/// Ends a run of ordinary bytes in a quoted string: its quote, a backslash, a byte above 127, or what no string may
+/// hold.
 #[inline]
 pub(crate) fn ends_quoted_run(byte: u8) -> bool {
     FLAGS[usize::from(byte)] & QUOTED_STOP != 0

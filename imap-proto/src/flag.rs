@@ -4,6 +4,7 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::chars::{self, key, keys};
 use crate::encode::{Encode, Encoder, Sink};
+use crate::quirks::{Check, Quirk};
 use crate::tape::{Cursor, Item};
 
 /// A flag of a message or, with [`Any`](Self::Any), of PERMANENTFLAGS.
@@ -108,6 +109,14 @@ impl<'a> Item<'a> for Flag<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         let node = cursor.next()?;
         Self::of_word(node.word()?).map_or_else(|| node.fail("expected a flag"), Ok)
+    }
+
+    #[inline]
+    fn check_form(&self, written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        match self {
+            Self::Other(name) if name.0.contains(&b']') => check.meet(Quirk::BracketInFlag, written.offset()),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -48,17 +48,26 @@
 //! # Limits
 //!
 //! [`Limits`]: depth, tokens of a frame, ranges of a set. Sizes are framing's (`mail_wire::FrameLimits`). Parsing a
-//! frame allocates nothing once the parser's tape has grown, and that is below 6 bytes for each byte of a frame.
+//! frame allocates nothing once the parser's tape has grown, and that is below 6 bytes for each byte of a frame. What a
+//! whole connection holds at most is a function of its limits: [`server::Limits::heap_bytes_max`],
+//! [`client::Limits::heap_bytes_max`].
+//!
+//! # Quirks
+//!
+//! Software in use breaks the grammar in known ways. Each has a name ([`Quirk`]); each connection has a set of those it
+//! lets pass ([`Quirks`]), none from a client and nearly all from a server by default; and each that was let pass is
+//! counted ([`QuirkCounts`]).
 //!
 //! # RFCs
 //!
 //! 3501, and 2087 and 9208 (QUOTA), 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3691 (UNSELECT), 4314
-//! (ACL, RIGHTS=), 4315 (UIDPLUS), 4959 (SASL-IR), 5161 (ENABLE), 5530 (response codes), 6154 (SPECIAL-USE,
-//! CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). Searching: 4731 (ESEARCH), 5032 (WITHIN), 5182
-//! (SEARCHRES), 5256 (SORT, THREAD), 5267 (CONTEXT, ESORT), 5466 (FILTERS), 5957 (SORT=DISPLAY), 6203 (SEARCH=FUZZY), 7377
-//! (MULTISEARCH), 9394 (PARTIAL). Messages: 3502 (MULTIAPPEND), 3516 (BINARY), 4467 and 5524 (URLAUTH), 4469 (CATENATE),
-//! 5092 (URLs), 6855 (APPEND with UTF8), 7162 (CONDSTORE, QRESYNC), 8474 (OBJECTID), 8508 (REPLACE), 8514 (SAVEDATE), 8970
-//! (PREVIEW), 9586 (UIDFETCH), X-GM-EXT-1. What is not known is kept as typed unknowns with their spans.
+//! (ACL, RIGHTS=), 4315 (UIDPLUS), 4959 (SASL-IR), 4978 (COMPRESS), 8437 (UNAUTHENTICATE), 5161 (ENABLE), 5530
+//! (response codes), 6154 (SPECIAL-USE, CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). Searching: 4731
+//! (ESEARCH), 5032 (WITHIN), 5182 (SEARCHRES), 5256 (SORT, THREAD), 5267 (CONTEXT, ESORT), 5466 (FILTERS), 5957
+//! (SORT=DISPLAY), 6203 (SEARCH=FUZZY), 7377 (MULTISEARCH), 9394 (PARTIAL). Messages: 3502 (MULTIAPPEND), 3516
+//! (BINARY), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 5092 (URLs), 6855 (APPEND with UTF8), 7162 (CONDSTORE,
+//! QRESYNC), 8474 (OBJECTID), 8508 (REPLACE), 8514 (SAVEDATE), 8970 (PREVIEW), 9586 (UIDFETCH), X-GM-EXT-1. What is
+//! not known is kept as typed unknowns with their spans.
 
 #![forbid(unsafe_code)]
 
@@ -75,6 +84,7 @@ pub mod compress;
 pub mod copy;
 pub mod create;
 pub mod date;
+mod enabled;
 pub mod encode;
 pub mod extension;
 pub mod fetch;
@@ -90,6 +100,7 @@ pub mod metadata;
 pub mod modseq;
 pub mod namespace;
 pub mod notify;
+mod numbers;
 pub mod object_id;
 pub mod parser;
 pub mod partial;
@@ -128,6 +139,7 @@ pub use compress::Compression;
 pub use copy::Copying;
 pub use create::{Create, CreateParameter, Rename};
 pub use date::{Date, DateTime};
+pub use enabled::Enabled;
 pub use encode::{Encode, Encoder, Literals, Sink};
 pub use extension::Extension;
 pub use fetch::{
@@ -157,7 +169,7 @@ pub use object_id::ObjectId;
 pub use parser::{Parsed, Parser, kind};
 pub use partial::{Direction, PartialRange};
 pub use peer::{LocalAppend, LocalCreate, Xfer};
-pub use quirks::Check;
+pub use quirks::{Check, Quirk, QuirkCounts, Quirks};
 pub use quota::{Quota, QuotaRoot, Resource, ResourceLimit, ResourceUsage, SetQuota};
 pub use replace::Replace;
 pub use response::Response;

@@ -1,7 +1,8 @@
 //! What the grammar refuses to hold, whoever sends it.
 //!
-//! Byte limits belong to framing (`mail_wire::FrameLimits`); these count what one frame is made of. With them the
-//! heap that a frame costs beyond itself stays below 6 bytes for each of its bytes (safety rows P4, P8).
+//! Byte limits belong to framing (`mail_wire::FrameLimits`); these count what one frame is made of. The heap that a
+//! frame costs beyond itself stays below 6 bytes for each of its bytes (safety rows P4, P8), and with the number of
+//! tokens that is bounded too: [`Limits::frame_heap_bytes_max`].
 
 /// Limits of the grammar. Every one is a count; passing one makes a command invalid, and the part of a response
 /// that it concerns.
@@ -20,6 +21,14 @@ pub struct Limits {
 impl Limits {
     /// The deepest nesting that may be configured: what the tokeniser's stack holds.
     pub const DEPTH_CEILING: usize = 64;
+
+    /// The heap that the parse of one frame of so many bytes holds at most, beyond the frame itself: 6 bytes for each
+    /// of its bytes, or 12 for each token, whichever is less; and 32 KiB for a small frame, whose tape is there twice.
+    #[must_use]
+    pub fn frame_heap_bytes_max(&self, frame_bytes: usize) -> usize {
+        let by_tokens = self.tokens_max.saturating_mul(12);
+        frame_bytes.saturating_mul(6).min(by_tokens).saturating_add(32 << 10)
+    }
 
     /// Limits for a peer that has not logged in: 8 levels, 1,000 tokens, no set worth the name.
     #[must_use]

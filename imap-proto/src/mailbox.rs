@@ -15,7 +15,7 @@ use mail_wire::{Escaped, InvalidMessage, PeerIncompatible};
 
 use crate::chars;
 use crate::encode::{Encode, Encoder, Sink};
-use crate::quirks::Check;
+use crate::quirks::{Check, Quirk};
 use crate::short;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, Node};
@@ -178,7 +178,7 @@ impl<'a> Name<'a> {
     }
 
     fn check(self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        if self.spelling == Spelling::Bare { check.bare_name() } else { Ok(()) }
+        if self.spelling == Spelling::Bare { check.meet(Quirk::BareName, 0) } else { Ok(()) }
     }
 
     fn to_utf8(self) -> Cow<'a, str> {

@@ -12,7 +12,7 @@ use crate::code::{Code, Condition, Status};
 use crate::command::TaggedCommand;
 use crate::fetch::FetchItem;
 use crate::mailbox::Names;
-use crate::quirks::Check;
+use crate::quirks::{Check, Quirk, QuirkCounts, Quirks};
 use crate::response::{Response, Shape, is_fetch};
 use crate::search::{SearchResult, Threads};
 use crate::sequence::NumberList;
@@ -25,11 +25,20 @@ use crate::verb::Verb;
 ///
 /// A frame is what `mail_wire::LiteralFramer` cuts: text and kept literals without the final CRLF. Where a literal
 /// was streamed, join head and tail and name the [`Hole`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Parser {
     tape: Vec<Token>,
     limits: Limits,
     names: Names,
+    command_quirks: Quirks,
+    response_quirks: Quirks,
+    counts: QuirkCounts,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::with_limits(Limits::default())
+    }
 }
 
 impl Parser {
@@ -42,7 +51,14 @@ impl Parser {
     /// A parser with these limits.
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self {
+            tape: Vec::new(),
+            limits,
+            names: Names::default(),
+            command_quirks: Quirks::STRICT,
+            response_quirks: Quirks::TOLERANT,
+            counts: QuirkCounts::default(),
+        }
     }
 
     /// Changes the limits (after login, say).
@@ -50,12 +66,34 @@ impl Parser {
         self.limits = limits;
     }
 
-    /// Says how the session spells mailbox names from now on.
+    /// Says how the session spells mailbox names from now on; with UTF-8, any quoted string may hold it
+    /// (RFC 6855 3, RFC 9051 9).
     pub fn set_names(&mut self, names: Names) {
         self.names = names;
     }
 
-    /// Bytes of heap that the tape holds: at most 6 for each byte of the largest frame so far, and 256.
+    /// Changes what is let pass in commands: nothing by default.
+    pub fn set_command_quirks(&mut self, quirks: Quirks) {
+        self.command_quirks = quirks;
+    }
+
+    /// Changes what is let pass in responses: [`Quirks::TOLERANT`] by default.
+    pub fn set_response_quirks(&mut self, quirks: Quirks) {
+        self.response_quirks = quirks;
+    }
+
+    /// In how many frames so far each quirk was let pass.
+    #[must_use]
+    pub fn quirk_counts(&self) -> &QuirkCounts {
+        &self.counts
+    }
+
+    /// Gives the tape's memory back: a large frame need not cost anything once it is gone.
+    pub fn release(&mut self) {
+        self.tape = Vec::new();
+    }
+
+    /// Bytes of heap that the tape holds: at most 6 for each byte of the largest frame so far, and 1,024.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.tape.capacity() * size_of::<Token>()
@@ -78,15 +116,24 @@ impl Parser {
         frame: &'a [u8],
         holes: &[Hole],
     ) -> Result<TaggedCommand<'a>, InvalidMessage> {
-        self.scan_command(frame, holes, Extent::Whole)?;
-        self.read_command(frame)
+        self.read_command(frame, holes, Extent::Whole)
     }
 
-    fn read_command<'a>(&'a self, frame: &'a [u8]) -> Result<TaggedCommand<'a>, InvalidMessage> {
+    fn read_command<'a>(
+        &'a mut self,
+        frame: &'a [u8],
+        holes: &[Hole],
+        extent: Extent,
+    ) -> Result<TaggedCommand<'a>, InvalidMessage> {
+        let limits = self.limits;
+        let check = Check::allowing(&limits, self.command_quirks, self.names);
+        self.scan_command(frame, holes, extent, &check)?;
+        self.mark_names();
         let mut cursor = Cursor::new(frame, &self.tape);
         let tagged = TaggedCommand::read(&mut cursor)?;
         cursor.end()?;
-        tagged.command.check(&Check::new(&self.limits).strict())?;
+        tagged.command.check(&check)?;
+        note(&mut self.counts, &check);
         Ok(tagged)
     }
 
@@ -180,8 +227,7 @@ impl Parser {
         if !Verb::of_frame(&head).is_some_and(|(verb, _)| verb.carries_message()) {
             return Ok(None);
         }
-        let scanned = self.scan_command(&head, holes, Extent::Head);
-        match scanned.and_then(|()| self.read_command(&head).map(drop)) {
+        match self.read_command(&head, holes, Extent::Head).map(drop) {
             Ok(()) => Ok(Some(self.keep(head, holes))),
             Err(error) if error.what == STREAMED_ARGUMENT => Ok(None),
             Err(error) => Err(error),
@@ -214,9 +260,14 @@ impl Parser {
         Ok(self.keep(head, holes))
     }
 
-    fn keep<K>(&self, frame: Bytes, holes: &[Hole]) -> Parsed<K> {
+    fn keep<K>(&mut self, frame: Bytes, holes: &[Hole]) -> Parsed<K> {
         let has_holes = !holes.is_empty();
-        Parsed { frame, tape: Arc::from(self.tape.as_slice()), has_holes, kind: PhantomData }
+        let tape = if frame.len() > COPIED_FRAME_BYTES_MAX {
+            Kept::Whole(Arc::new(std::mem::take(&mut self.tape)))
+        } else {
+            Kept::Copy(Arc::from(self.tape.as_slice()))
+        };
+        Parsed { frame, tape, has_holes, kind: PhantomData }
     }
 
     fn scanner<'f, 't>(
@@ -225,16 +276,23 @@ impl Parser {
         holes: &'t [Hole],
         manner: Manner,
         extent: Extent,
+        check: &'t Check<'t>,
     ) -> Result<Scanner<'f, 't>, InvalidMessage> {
         if frame.len() > Token::FRAME_BYTES_MAX {
             return Err(InvalidMessage::new("frame too large", Token::FRAME_BYTES_MAX));
         }
         self.tape.clear();
-        Ok(Scanner { frame, at: 0, tape: &mut self.tape, limits: &self.limits, holes, manner, extent })
+        Ok(Scanner { frame, at: 0, tape: &mut self.tape, check, holes, manner, extent })
     }
 
-    fn scan_command(&mut self, frame: &[u8], holes: &[Hole], extent: Extent) -> Result<(), InvalidMessage> {
-        let mut scanner = self.scanner(frame, holes, Manner::Strict, extent)?;
+    fn scan_command(
+        &mut self,
+        frame: &[u8],
+        holes: &[Hole],
+        extent: Extent,
+        check: &Check<'_>,
+    ) -> Result<(), InvalidMessage> {
+        let mut scanner = self.scanner(frame, holes, Manner::Strict, extent, check)?;
         scanner.word(false)?;
         scanner.space()?;
         let mut word = scanner.word(true)?.of(frame);
@@ -258,24 +316,40 @@ impl Parser {
     }
 
     fn scan_response(&mut self, frame: &[u8], holes: &[Hole], extent: Extent) -> Result<(), InvalidMessage> {
-        let mut scanner = self.scanner(frame, holes, Manner::Tolerant, extent)?;
+        let limits = self.limits;
+        let check = Check::allowing(&limits, self.response_quirks, self.names);
+        let scanned = self.scan_checked(frame, holes, extent, &check);
+        note(&mut self.counts, &check);
+        scanned
+    }
+
+    fn scan_checked(
+        &mut self,
+        frame: &[u8],
+        holes: &[Hole],
+        extent: Extent,
+        check: &Check<'_>,
+    ) -> Result<(), InvalidMessage> {
+        let mut scanner = self.scanner(frame, holes, Manner::Tolerant, extent, check)?;
         let first = scanner.word(false)?.of(frame);
         match first {
             b"+" => {
-                one_space(&mut scanner)?;
+                one_space(&mut scanner, Quirk::EmptyContinuation)?;
                 scanner.text(true)
             }
             b"*" => {
                 let scanned = scan_untagged(&mut scanner);
-                if scanned.and_then(|shape| self.check_untagged(frame, shape)).is_err() {
-                    self.tape.truncate(1);
-                    if let Some(first) = self.tape.first_mut() {
-                        first.mark_invalid();
-                    }
+                if scanned.and_then(|shape| self.check_untagged(frame, shape, check)).is_err() {
+                    check.forget_since(Quirks::STRICT);
+                    self.mark_invalid();
                 }
                 Ok(())
             }
             tag => {
+                if tag.starts_with(b"[") && check.meet(Quirk::CodeWithoutStatus, 0).is_ok() {
+                    self.mark_invalid();
+                    return Ok(());
+                }
                 Tag::new(tag)?;
                 scanner.space()?;
                 let offset = scanner.at;
@@ -284,20 +358,33 @@ impl Parser {
                     return Err(InvalidMessage::new("expected OK, NO or BAD", offset));
                 }
                 scan_status(&mut scanner)?;
-                self.check_code(frame, 2);
+                self.check_code(frame, 2, check);
                 Ok(())
             }
         }
     }
 
-    fn check_untagged(&mut self, frame: &[u8], shape: Scanned) -> Result<(), InvalidMessage> {
+    /// The whole response is malformed.
+    fn mark_invalid(&mut self) {
+        self.tape.truncate(1);
+        if let Some(first) = self.tape.first_mut() {
+            first.mark_invalid();
+        }
+    }
+
+    fn check_untagged(
+        &mut self,
+        frame: &[u8],
+        shape: Scanned,
+        check: &Check<'_>,
+    ) -> Result<(), InvalidMessage> {
         match shape {
-            Scanned::Status => self.check_code(frame, 2),
-            Scanned::Fetch => self.check_items(frame, 4),
+            Scanned::Status => self.check_code(frame, 2, check),
+            Scanned::Fetch => self.check_items(frame, 4, check),
             Scanned::Other => self.mark_names(),
         }
         let response = Response::read(&mut Cursor::new(frame, &self.tape))?;
-        response.check(&Check::new(&self.limits))
+        response.check(check)
     }
 
     /// Notes on the tape how its names are spelled. FETCH and status responses have none.
@@ -308,15 +395,14 @@ impl Parser {
     }
 
     /// Marks the code whose token stands at `at`, if there is one and it is malformed.
-    fn check_code(&mut self, frame: &[u8], at: usize) {
+    fn check_code(&mut self, frame: &[u8], at: usize, check: &Check<'_>) {
         let has_code = self.tape.get(at).is_some_and(|token| token.kind() == Kind::List);
         if !has_code {
             return;
         }
         let mut cursor = Cursor::new(frame, self.tape.get(1..).unwrap_or_default());
-        let checked = Status::read(&mut cursor).and_then(|status| {
-            status.code.as_ref().map_or(Ok(()), |code: &Code<'_>| code.check(&Check::new(&self.limits)))
-        });
+        let checked = Status::read(&mut cursor)
+            .and_then(|status| status.code.as_ref().map_or(Ok(()), |code: &Code<'_>| code.check(check)));
         if checked.is_err()
             && let Some(token) = self.tape.get_mut(at)
         {
@@ -325,13 +411,14 @@ impl Parser {
     }
 
     /// Marks every FETCH item from the token at `at` on that is malformed.
-    fn check_items(&mut self, frame: &[u8], mut at: usize) {
+    fn check_items(&mut self, frame: &[u8], mut at: usize, check: &Check<'_>) {
         while let Some(tokens) = self.tape.get(at..).filter(|tokens| !tokens.is_empty()) {
             let mut cursor = Cursor::new(frame, tokens);
-            let good =
-                FetchItem::read(&mut cursor).and_then(|item| item.check(&Check::new(&self.limits))).is_ok();
+            let met = check.met();
+            let good = FetchItem::read(&mut cursor).and_then(|item| item.check(check)).is_ok();
             let separate = cursor.peek().is_none_or(Token::is_spaced);
             if !good || !separate {
+                check.forget_since(met);
                 cursor = Cursor::new(frame, tokens);
                 FetchItem::skip(&mut cursor);
             }
@@ -343,6 +430,14 @@ impl Parser {
             }
             at = next;
         }
+    }
+}
+
+/// Counts what a check let pass.
+#[inline]
+fn note(counts: &mut QuirkCounts, check: &Check<'_>) {
+    if check.met() != Quirks::STRICT {
+        counts.note(check.met());
     }
 }
 
@@ -380,14 +475,18 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
             let start = scanner.at;
             let end = SearchResult::numbers_end(frame, start);
             scanner.opaque_text(end)?;
-            NumberList::check(Span { start, len: end - start }.of(frame), start)?;
+            let numbers = frame.get(start..end).unwrap_or_default();
+            // The space in front of a trailer is the trailer's.
+            let numbers =
+                if end < frame.len() { numbers.strip_suffix(b" ").unwrap_or(numbers) } else { numbers };
+            NumberList::check(numbers, start, scanner.check)?;
             scanner.elements(Until::EndOfFrame)?;
             Ok(Scanned::Other)
         }
         Shape::Threads => {
             let start = scanner.at;
             scanner.opaque_text(frame.len())?;
-            Threads::check(frame.get(start..).unwrap_or_default(), start, scanner.limits)?;
+            Threads::check(frame.get(start..).unwrap_or_default(), start, scanner.check.limits)?;
             Ok(Scanned::Other)
         }
         Shape::Elements => {
@@ -400,20 +499,20 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
 /// What follows OK, NO, BAD, BYE or PREAUTH: a code, if one can be told from text, and text. Either may be missing,
 /// as some servers have it.
 fn scan_status(scanner: &mut Scanner<'_, '_>) -> Result<(), InvalidMessage> {
-    one_space(scanner)?;
-    if scanner.frame.get(scanner.at) == Some(&b'[')
-        && scanner.bracketed(true)?
-        && scanner.frame.get(scanner.at) == Some(&b' ')
-    {
-        scanner.at += 1;
+    one_space(scanner, Quirk::NoText)?;
+    if scanner.frame.get(scanner.at) == Some(&b'[') && scanner.bracketed(true)? {
+        match scanner.frame.get(scanner.at) {
+            Some(b' ') => scanner.at += 1,
+            _ => scanner.check.meet(Quirk::NoTextAfterCode, scanner.at)?,
+        }
     }
     scanner.text(true)
 }
 
 /// The space in front of text, which some servers leave out with the text. What follows it belongs to the text.
-fn one_space(scanner: &mut Scanner<'_, '_>) -> Result<(), InvalidMessage> {
+fn one_space(scanner: &mut Scanner<'_, '_>, missing: Quirk) -> Result<(), InvalidMessage> {
     match scanner.frame.get(scanner.at) {
-        None => Ok(()),
+        None => scanner.check.meet(missing, scanner.at),
         Some(b' ') => {
             scanner.at += 1;
             Ok(())
@@ -449,16 +548,38 @@ pub mod kind {
 /// ```
 pub struct Parsed<K> {
     frame: Bytes,
-    tape: Arc<[Token]>,
+    tape: Kept,
     has_holes: bool,
     kind: PhantomData<K>,
 }
+
+/// The tape of a frame that is kept.
+#[derive(Clone)]
+enum Kept {
+    /// Of a small frame: the parser keeps its own for the next one.
+    Copy(Arc<[Token]>),
+    /// Of a large one: the parser has given its own away, so that it is not there twice.
+    Whole(Arc<Vec<Token>>),
+}
+
+impl Kept {
+    #[inline]
+    fn tokens(&self) -> &[Token] {
+        match self {
+            Self::Copy(tokens) => tokens,
+            Self::Whole(tokens) => tokens,
+        }
+    }
+}
+
+/// Frames above this take the parser's tape with them.
+const COPIED_FRAME_BYTES_MAX: usize = 4 << 10;
 
 impl<K> Clone for Parsed<K> {
     fn clone(&self) -> Self {
         Self {
             frame: self.frame.clone(),
-            tape: Arc::clone(&self.tape),
+            tape: self.tape.clone(),
             has_holes: self.has_holes,
             kind: PhantomData,
         }
@@ -497,7 +618,7 @@ impl Parsed<kind::Command> {
     /// The command. Nothing is parsed again.
     #[must_use]
     pub fn view(&self) -> TaggedCommand<'_> {
-        let read = TaggedCommand::read(&mut Cursor::new(&self.frame, &self.tape));
+        let read = TaggedCommand::read(&mut Cursor::new(&self.frame, self.tape.tokens()));
         // The same read has succeeded before this value was made.
         read.unwrap_or_else(|_| TaggedCommand::unreadable())
     }
@@ -507,7 +628,7 @@ impl Parsed<kind::Response> {
     /// The response. Nothing is parsed again.
     #[must_use]
     pub fn view(&self) -> Response<'_> {
-        let read = Response::read(&mut Cursor::new(&self.frame, &self.tape));
+        let read = Response::read(&mut Cursor::new(&self.frame, self.tape.tokens()));
         read.unwrap_or(Response::Invalid(Span { start: 0, len: self.frame.len() }))
     }
 }

@@ -12,7 +12,7 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::Limits;
 use crate::encode::{Encode, Encoder, Sink};
-use crate::quirks::Check;
+use crate::quirks::{Check, Quirk};
 use crate::short::{self, Leading};
 use crate::tape::Node;
 
@@ -399,19 +399,28 @@ impl<'a> NumberList<'a> {
     }
 
     /// Checks text at `offset` of a frame.
-    pub(crate) fn check(wire: &[u8], offset: usize) -> Result<(), InvalidMessage> {
+    pub(crate) fn check(wire: &[u8], offset: usize, check: &Check<'_>) -> Result<(), InvalidMessage> {
         if short::is_plain_numbers(wire) {
             return Ok(());
         }
-        let mut rest = skip_spaces(wire);
-        while !rest.is_empty() {
+        let mut rest = wire;
+        loop {
+            if let [b' ', more @ ..] = rest {
+                rest = more;
+                if !rest.first().is_some_and(u8::is_ascii_digit) {
+                    rest = skip_spaces(rest);
+                    let quirk = if rest.is_empty() { Quirk::TrailingSpace } else { Quirk::DoubleSpace };
+                    check.meet(quirk, offset + wire.len() - rest.len())?;
+                }
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
             let valid = non_zero(&mut rest).is_some() && matches!(rest.first(), None | Some(b' '));
             if !valid {
                 return Err(InvalidMessage::new("malformed number", offset + wire.len() - rest.len()));
             }
-            rest = skip_spaces(rest);
         }
-        Ok(())
     }
 }
 
@@ -505,6 +514,7 @@ fn skip_spaces(mut rest: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Names, Quirks};
 
     #[test]
     fn p8_sets_are_refused_or_read_as_written() {
@@ -579,13 +589,16 @@ mod tests {
 
     #[test]
     fn number_lists_are_walked_in_place() {
+        let limits = Limits::default();
+        let check = Check::allowing(&limits, Quirks::TOLERANT, Names::ModifiedUtf7);
         let walked = |wire: &'static [u8]| {
-            NumberList::check(wire, 0).map(|()| NumberList::unchecked(wire).iter().collect::<Vec<_>>())
+            NumberList::check(wire, 0, &check)
+                .map(|()| NumberList::unchecked(wire).iter().collect::<Vec<_>>())
         };
         assert_eq!(walked(b" 2 84  882 "), Ok(vec![2, 84, 882]));
         assert_eq!(walked(b""), Ok(vec![]));
         for wire in [&b" 0"[..], b" 1,2", b" x", b" 4294967296"] {
-            assert!(NumberList::check(wire, 0).is_err());
+            assert!(NumberList::check(wire, 0, &check).is_err());
         }
         assert!(NumberList::of(&[1, 0]).is_none());
     }

@@ -10,7 +10,7 @@ use std::fmt;
 use mail_wire::{InvalidMessage, LiteralId, PeerIncompatible};
 
 use crate::encode::{Encode, Encoder, Inexpressible, Sink};
-use crate::quirks::Check;
+use crate::quirks::{Check, Quirk};
 use crate::string::IString;
 use crate::token::{Kind, Span, Token};
 
@@ -35,6 +35,13 @@ pub trait Item<'a>: Copy {
     /// Looks into the lists inside it.
     fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         let _ = check;
+        Ok(())
+    }
+
+    /// Looks at how it was written, which its view may not tell. The cursor is the one it was read from.
+    #[inline]
+    fn check_form(&self, written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let _ = (written, check);
         Ok(())
     }
 }
@@ -269,6 +276,19 @@ impl<'a> Node<'a> {
         if self.is_nil() { Ok(List::of(&[])) } else { self.list() }
     }
 
+    /// A number, or 0 for a negative one.
+    #[inline]
+    pub(crate) fn number_or_negative(&self) -> Result<u64, InvalidMessage> {
+        self.number().or_else(|error| if self.is_negative() { Ok(0) } else { Err(error) })
+    }
+
+    #[cold]
+    pub(crate) fn is_negative(&self) -> bool {
+        self.word().is_ok_and(|word| {
+            word.strip_prefix(b"-").is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit))
+        })
+    }
+
     /// The offset behind it.
     pub(crate) fn end(&self) -> usize {
         let (start, len) = (self.token.start(), self.token.len());
@@ -352,7 +372,35 @@ impl<'a, T: Item<'a>> List<'a, T> {
 
     /// Reads and checks every item.
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        self.check_each(|item| item.check(check))
+        let Source::Tape(mut cursor) = self.0 else { return Ok(()) };
+        let mut first = true;
+        while let Some(token) = cursor.peek() {
+            if !first && T::SPACED != token.is_spaced() {
+                if T::SPACED {
+                    return cursor.fail("expected a space");
+                }
+                check.meet(Quirk::SpaceBetween, token.start())?;
+            }
+            first = false;
+            let written = cursor;
+            let item = T::read(&mut cursor)?;
+            item.check(check)?;
+            item.check_form(written, check)?;
+        }
+        Ok(())
+    }
+
+    /// True for `()`, which the grammar has in few places.
+    pub(crate) fn is_empty_parentheses(&self) -> bool {
+        matches!(self.0, Source::Tape(cursor) if cursor.is_empty())
+    }
+
+    /// The same as [`check`](Self::check) for a list that is `NIL` when it is empty.
+    pub(crate) fn check_or_nil(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if self.is_empty_parentheses() {
+            check.meet(Quirk::EmptyList, 0)?;
+        }
+        self.check(check)
     }
 
     /// Reads every item and gives it to `check`.
@@ -561,7 +609,12 @@ impl<'a, T: Item<'a>> One<'a, T> {
 
     /// Reads and checks the value.
     pub(crate) fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        self.try_value()?.check(check)
+        let value = self.try_value()?;
+        value.check(check)?;
+        match self.0 {
+            OneSource::Tape(written) => value.check_form(written, check),
+            OneSource::Value(_) => Ok(()),
+        }
     }
 
     /// The value. `None` cannot come from a frame that was checked.

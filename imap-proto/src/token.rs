@@ -4,14 +4,15 @@
 //! carry the number of tokens inside them, so a reader steps over one without looking in. The scan is a table
 //! look-up a byte, and never recursive: the depth is a counter (safety row P4).
 //!
-//! Two readings of the same shape: **strict** for commands (one space between elements, none before a closing
-//! parenthesis, nesting beyond the limit is an error) and **tolerant** for responses (spaces may repeat or trail;
-//! a list nested too deep becomes one opaque token, so that only the item it belongs to is lost).
+//! Two readings of the same shape: **strict** for commands (nesting beyond the limit is an error) and **tolerant** for
+//! responses (a list nested too deep becomes one opaque token, so that only the item it belongs to is lost). What
+//! spaces and quotes may do besides is a matter of quirks, which the branches ask that a sound frame never takes.
 
 use mail_wire::{InvalidMessage, LiteralId};
 
 use crate::Limits;
 use crate::chars::{self, Class};
+use crate::quirks::{Check, Quirk};
 
 /// A run of bytes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,7 @@ pub(crate) struct Scanner<'f, 't> {
     pub(crate) frame: &'f [u8],
     pub(crate) at: usize,
     pub(crate) tape: &'t mut Vec<Token>,
-    pub(crate) limits: &'t Limits,
+    pub(crate) check: &'t Check<'t>,
     pub(crate) holes: &'t [Hole],
     pub(crate) manner: Manner,
     pub(crate) extent: Extent,
@@ -208,13 +209,14 @@ impl Scanner<'_, '_> {
         Ok(span)
     }
 
-    /// One space, or in tolerant manner several.
+    /// One space.
     pub(crate) fn space(&mut self) -> Result<(), InvalidMessage> {
         if self.frame.get(self.at) != Some(&b' ') {
             return Err(InvalidMessage::new("expected a space", self.at));
         }
         self.at += 1;
-        while self.manner == Manner::Tolerant && self.frame.get(self.at) == Some(&b' ') {
+        while self.frame.get(self.at) == Some(&b' ') {
+            self.check.meet(Quirk::DoubleSpace, self.at)?;
             self.at += 1;
         }
         Ok(())
@@ -241,7 +243,7 @@ impl Scanner<'_, '_> {
     pub(crate) fn elements(&mut self, until: Until) -> Result<(), InvalidMessage> {
         let mut spaced = false;
         let strict = self.manner == Manner::Strict;
-        let depth_max = self.limits.depth_max.min(Limits::DEPTH_CEILING);
+        let depth_max = self.check.limits.depth_max.min(Limits::DEPTH_CEILING);
         // Where on the tape each open list stands.
         let mut open = [0_u32; Limits::DEPTH_CEILING];
         let mut depth = 0;
@@ -257,6 +259,9 @@ impl Scanner<'_, '_> {
                             self.bare_word(until, depth, spaced, below)?;
                         }
                     } else if byte == b']' && until == Until::Bracket && depth == 0 {
+                        if spaced {
+                            self.check.meet(Quirk::SpaceBeforeClose, self.at)?;
+                        }
                         self.at += 1;
                         return Ok(());
                     } else {
@@ -264,8 +269,9 @@ impl Scanner<'_, '_> {
                     }
                 }
                 Class::Space => {
-                    if strict && (spaced || fresh) {
-                        return Err(InvalidMessage::new("unexpected space", self.at));
+                    if spaced || fresh {
+                        let quirk = if fresh { Quirk::SpaceAfterOpen } else { Quirk::DoubleSpace };
+                        self.check.meet(quirk, self.at)?;
                     }
                     self.at += 1;
                     spaced = !fresh;
@@ -290,8 +296,8 @@ impl Scanner<'_, '_> {
                     continue;
                 }
                 Class::Close => {
-                    if strict && spaced {
-                        return Err(InvalidMessage::new("unexpected space", self.at));
+                    if spaced {
+                        self.check.meet(Quirk::SpaceBeforeClose, self.at)?;
                     }
                     if depth == 0 {
                         return Err(InvalidMessage::new("unbalanced parenthesis", self.at));
@@ -332,8 +338,8 @@ impl Scanner<'_, '_> {
         if depth > 0 || until == Until::Bracket {
             return Err(InvalidMessage::new("frame ends inside a list", self.at));
         }
-        if strict && spaced {
-            return Err(InvalidMessage::new("trailing space", self.at));
+        if spaced {
+            self.check.meet(Quirk::TrailingSpace, self.at)?;
         }
         Ok(())
     }
@@ -379,29 +385,45 @@ impl Scanner<'_, '_> {
     fn quoted(&mut self, spaced: bool, below: usize) -> Result<(), InvalidMessage> {
         let start = self.at + 1;
         let mut end = start;
-        let mut kind = Kind::Quoted;
+        let (mut kind, mut eight_bit) = (Kind::Quoted, false);
         loop {
             // Most strings are short: a look-up a byte costs less here than a vector search and a check after it.
             let rest = self.frame.get(end..).unwrap_or_default();
             let plain = rest.iter().position(|&b| chars::ends_quoted_run(b)).unwrap_or(rest.len());
             end += plain;
             match rest.get(plain) {
-                Some(b'"') => break,
+                Some(b'"') => match rest.get(plain + 1) {
+                    None | Some(b' ' | b')' | b']' | b'(') => break,
+                    Some(_) => {
+                        self.check.meet(Quirk::UnescapedQuote, end)?;
+                        end += 1;
+                    }
+                },
                 Some(b'\\') => {
                     kind = Kind::QuotedEscaped;
-                    let legal = match rest.get(plain + 1) {
-                        Some(b'"' | b'\\') => true,
-                        Some(&other) => self.manner == Manner::Tolerant && !chars::ends_quoted_run(other),
-                        None => false,
-                    };
-                    if !legal {
-                        return Err(InvalidMessage::new("malformed escape", end));
+                    match rest.get(plain + 1) {
+                        Some(b'"' | b'\\') => {}
+                        Some(0 | b'\r' | b'\n') | None => {
+                            return Err(InvalidMessage::new("malformed escape", end));
+                        }
+                        Some(&other) => {
+                            eight_bit |= !other.is_ascii();
+                            self.check.meet(Quirk::OddEscape, end)?;
+                        }
                     }
                     end += 2;
+                }
+                Some(0x80..) => {
+                    // The string is looked at as a whole, once, when its end is known.
+                    let ascii = rest.get(plain..).unwrap_or_default().iter().position(u8::is_ascii);
+                    (end, eight_bit) = (end + ascii.unwrap_or(rest.len() - plain), true);
                 }
                 Some(_) => return Err(InvalidMessage::new("control byte in a quoted string", end)),
                 None => return Err(InvalidMessage::new("quoted string without its end", self.at)),
             }
+        }
+        if eight_bit {
+            self.check.meet_eight_bit(self.frame.get(start..end).unwrap_or_default(), start)?;
         }
         self.at = end + 1;
         if below == 0 { self.push(kind, spaced, start, end - start) } else { Ok(()) }
@@ -430,6 +452,12 @@ impl Scanner<'_, '_> {
             return Err(InvalidMessage::new("literal longer than its frame", brace));
         }
         self.at = start + len;
+        let bytes = self.frame.get(start..self.at).unwrap_or_default();
+        if kind == Kind::Literal
+            && let Some(at) = memchr::memchr(0, bytes)
+        {
+            self.check.meet(Quirk::NulInLiteral, start + at)?;
+        }
         if below == 0 {
             self.push(kind, spaced, start, len)?;
         }
@@ -457,12 +485,14 @@ impl Scanner<'_, '_> {
 
     #[inline]
     fn reserve(&mut self, at: usize) -> Result<(), InvalidMessage> {
-        if self.tape.len() >= self.limits.tokens_max {
+        if self.tape.len() >= self.check.limits.tokens_max {
             return Err(InvalidMessage::new("too many tokens", at));
         }
-        // By half, not by doubling: at one token for two bytes the tape stays below 6 bytes a byte.
         if self.tape.len() == self.tape.capacity() {
-            self.tape.reserve_exact((self.tape.len() / 2).max(32));
+            // Three bytes hold two tokens at the most, as in `(a)`, apart from lists that are still open. With no more
+            // room than that the tape stays below 6 bytes a byte.
+            let most = self.frame.len().saturating_sub(at) / 3 * 2 + Limits::DEPTH_CEILING;
+            self.tape.reserve_exact((self.tape.len() / 2).clamp(32, most));
         }
         Ok(())
     }

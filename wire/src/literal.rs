@@ -141,6 +141,7 @@ pub struct LiteralFramer {
     kept_bytes: u64,
     skipped_bytes: u64,
     last_id: u64,
+    bare_line_ends: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -179,6 +180,7 @@ impl LiteralFramer {
             kept_bytes: 0,
             skipped_bytes: 0,
             last_id: 0,
+            bare_line_ends: 0,
         }
     }
 
@@ -194,10 +196,22 @@ impl LiteralFramer {
         self.limits = limits;
     }
 
+    /// Forgets a frame under way and goes on with these limits: after a handshake, when the bytes before it are gone.
+    pub fn start_over(&mut self, limits: FrameLimits) {
+        self.limits = limits;
+        self.reset();
+    }
+
     /// The limits in force.
     #[must_use]
     pub fn limits(&self) -> &FrameLimits {
         &self.limits
+    }
+
+    /// How many line ends so far lacked their carriage return. Never any but with [`LineEnd::DangerLf`].
+    #[must_use]
+    pub fn bare_line_ends(&self) -> u64 {
+        self.bare_line_ends
     }
 
     /// True when no frame has begun: the input is empty, or its first byte starts a new one.
@@ -365,6 +379,7 @@ impl LiteralFramer {
                 return Err(InvalidMessage::new(InvalidMessage::BARE_LF, self.text_bytes + text.len()).into());
             }
         }
+        self.bare_line_ends += u64::from(!with_cr);
         let first_of_frame = self.segment == 0 && !self.holed && !self.refusing;
         if let Some(mut literal) = announcement(text, mode, first_of_frame)? {
             self.literals += 1;
@@ -401,7 +416,8 @@ impl LiteralFramer {
     }
 
     fn reset(&mut self) {
-        *self = Self { last_id: self.last_id, end: self.end, ..Self::new(self.limits) };
+        let Self { limits, end, last_id, bare_line_ends, .. } = *self;
+        *self = Self { end, last_id, bare_line_ends, ..Self::new(limits) };
     }
 }
 

@@ -5,6 +5,10 @@
 
 #[path = "../../first/imap.rs"]
 mod imap;
+#[path = "../../first/imap_client.rs"]
+mod imap_client;
+#[path = "../../first/imap_server.rs"]
+mod imap_server;
 #[path = "../../first/lmtp.rs"]
 mod lmtp;
 #[path = "../../first/mupdate.rs"]
@@ -51,13 +55,32 @@ fn imap_logs_in_and_reads_two_messages() {
         &imap::run().unwrap(),
         &[
             "C: A1 LOGIN alice secret",
-            "C: A3 FETCH 1:* (UID RFC822)",
+            "C: A3 UID FETCH 1:* (UID RFC822)",
             "S: * 2 EXISTS",
             "S: * 2 FETCH (UID 2 RFC822 {25}",
             "S: A4 OK Completed",
             "   Exists(2)",
         ],
     );
+}
+
+#[test]
+fn the_client_reads_what_the_server_has_over_a_socket() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let texts = ["Subject: one\r\n\r\nFirst.\r\n", "Subject: two\r\n\r\nSecond.\r\n"];
+    let mail = imap_server::Mail::new(texts.map(|text| text.as_bytes().to_vec()).to_vec().into());
+    let server = std::thread::spawn(move || {
+        let served = |()| imap_server::run(listener.accept().unwrap().0, &mail);
+        (served(()), served(()))
+    });
+    let connect = || std::net::TcpStream::connect(address).unwrap();
+    let headers = imap_client::run(connect(), "alice", "secret").unwrap();
+    assert_eq!(headers, ["Subject: one\r\n\r\n", "Subject: two\r\n\r\n"]);
+    let refused = imap_client::run(connect(), "alice", "wrong").unwrap_err();
+    assert_eq!(refused.to_string(), "the server said no");
+    let (whole, broken_off) = server.join().unwrap();
+    assert!(whole.is_ok() && broken_off.is_ok());
 }
 
 #[test]

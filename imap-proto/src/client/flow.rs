@@ -1,9 +1,11 @@
 //! What leaves, and when: commands in order, stops at literals, one exclusive exchange at a time.
 
 use bytes::Bytes;
-use mail_wire::{ApiMisuse, Error, PeerIncompatible, PeerMisbehaved, Secret, TlsMode};
+use mail_wire::{ApiMisuse, Error, PeerIncompatible, PeerMisbehaved, TlsMode};
 
+use super::login::Exchange;
 use super::{CommandId, Connection, Event, Setup, State};
+use crate::numbers::Numbers;
 use crate::segments::Segment;
 use crate::{Command, Encode, Encoder, Sink as _, Tag, TaggedCommand};
 
@@ -21,13 +23,15 @@ pub(super) struct Pending {
 /// What a command is for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    Command,
+    Command(Numbers),
     /// CAPABILITY on the connection's own account.
     Capability,
     StartTls,
     Login,
-    /// AUTHENTICATE; the message waits for the server's `+`.
-    Authenticate(Option<Secret<String>>),
+    /// AUTHENTICATE, and what is left of its exchange.
+    Authenticate(Exchange),
+    Compress,
+    Unauthenticate,
     Idle {
         begun: bool,
         done: bool,
@@ -38,17 +42,13 @@ pub(super) enum Purpose {
 impl Purpose {
     /// Nothing else may be on its way.
     fn is_exclusive(&self) -> bool {
-        !matches!(self, Self::Command | Self::Logout)
+        !matches!(self, Self::Command(_) | Self::Logout)
     }
-}
 
-/// When the message of an exchange goes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sending {
-    /// With the command (RFC 4959).
-    AtOnce,
-    /// After the server's `+`.
-    WhenAsked,
+    /// While it runs, the numbers of messages may shift.
+    pub(super) fn may_shift_numbers(&self) -> bool {
+        !matches!(self, Self::Command(numbers) if !numbers.may_shift())
+    }
 }
 
 /// What waits to leave.
@@ -81,32 +81,28 @@ impl Connection {
         let tag = id.to_string();
         let tag = Tag::new(&tag).map_err(|_| ApiMisuse::WrongState("tags have run out"))?;
         let tagged = TaggedCommand { tag, command: *command };
-        tagged.encode(&mut Encoder::new(&mut self.segments, literals))?;
+        let names = self.enabled.names();
+        tagged.encode(&mut Encoder::new(&mut self.segments, literals).with_names(names))?;
         self.queue(id, purpose);
         Ok(id)
     }
 
-    pub(super) fn send_plain(
+    pub(super) fn send_authenticate(
         &mut self,
-        message: Secret<String>,
-        sending: Sending,
-    ) -> Result<CommandId, Error> {
-        let (initial, later) = match sending {
-            Sending::AtOnce => (Some(message), None),
-            Sending::WhenAsked => (None, Some(message)),
-        };
-        let purpose = Purpose::Authenticate(later);
-        self.check_turn(&purpose)?;
+        mechanism: &str,
+        initial: Option<&str>,
+        purpose: Purpose,
+    ) -> CommandId {
         let id = CommandId(self.last_command + 1);
         self.segments.clear();
-        self.segments.put(format!("{id} AUTHENTICATE PLAIN").as_bytes());
-        if let Some(message) = initial {
+        self.segments.put(format!("{id} AUTHENTICATE {mechanism}").as_bytes());
+        if let Some(initial) = initial {
             self.segments.put(b" ");
-            self.segments.put(message.expose().as_bytes());
+            self.segments.put(initial.as_bytes());
         }
         self.segments.put(b"\r\n");
         self.queue(id, purpose);
-        Ok(id)
+        id
     }
 
     /// Moves the encoded command to the queue.
@@ -262,7 +258,7 @@ impl Connection {
         self.events.push_back(Event::Ready);
     }
 
-    fn check_turn(&self, purpose: &Purpose) -> Result<(), ApiMisuse> {
+    pub(super) fn check_turn(&self, purpose: &Purpose) -> Result<(), ApiMisuse> {
         if self.core.is_closing() || self.state == State::Logout {
             return Err(ApiMisuse::WrongState("the session is over"));
         }
@@ -273,15 +269,11 @@ impl Connection {
         if exclusive_runs || (purpose.is_exclusive() && !self.pending.is_empty()) {
             return Err(ApiMisuse::WrongState("another command must be answered first"));
         }
+        if matches!(purpose, Purpose::Command(numbers) if numbers.are_used()) && !self.may_number() {
+            return Err(ApiMisuse::WrongState("message numbers may shift before this command runs"));
+        }
         if self.pending.len() >= self.config.limits.commands_max {
             return Err(ApiMisuse::WrongState("too many commands are on their way"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn check_login(&self) -> Result<(), ApiMisuse> {
-        if self.state > State::NotAuthenticated {
-            return Err(ApiMisuse::WrongState("somebody is logged in"));
         }
         Ok(())
     }

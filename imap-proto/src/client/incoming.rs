@@ -3,14 +3,11 @@
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::{
-    Announced, Error, InvalidMessage, Keep, LimitExceeded, LiteralFramer, LiteralMode, Part, PeerMisbehaved,
-    TlsMode,
-};
+use mail_wire::{Announced, Error, Keep, LimitExceeded, LiteralMode, Part, PeerMisbehaved, TlsMode};
 
 use super::flow::{Out, Pending, Purpose};
 use super::{Capabilities, CommandId, Connection, Event, Piece, PieceText, Setup, State};
-use crate::{Code, Condition, Hole, Parsed, Parser, Response, Status, kind};
+use crate::{Code, Condition, Enabled, Hole, Parsed, Response, Status, kind};
 
 /// The text of a response whose literals go by, joined, and where they were.
 #[derive(Debug, Default)]
@@ -18,9 +15,6 @@ pub(super) struct Streamed {
     text: BytesMut,
     holes: Vec<Hole>,
 }
-
-/// Frames above this leave no tape behind.
-const PARSER_KEPT_BYTES_MAX: usize = 64 << 10;
 
 impl Connection {
     pub(super) fn next_event(&mut self) -> Result<Option<Event>, Error> {
@@ -50,6 +44,9 @@ impl Connection {
                 self.core.input.check_gate()?;
                 return self.at_end();
             }
+            if self.setup == Setup::Compression {
+                return self.at_end();
+            }
             let Some(part) = self.framer.poll(&mut self.core.input, LiteralMode::Response)? else {
                 return self.at_end();
             };
@@ -73,16 +70,6 @@ impl Connection {
                 Part::Refused => return Err(PeerMisbehaved::UnexpectedReply.into()),
             }
         }
-    }
-
-    fn parse(&mut self, frame: Bytes, holes: &[Hole]) -> Result<Parsed<kind::Response>, InvalidMessage> {
-        let frame_bytes = frame.len();
-        let parsed = self.parser.parse_response(frame, holes);
-        // The tape of a large response is not kept for the small ones that follow.
-        if frame_bytes > PARSER_KEPT_BYTES_MAX {
-            self.parser = Parser::with_limits(self.config.limits.grammar);
-        }
-        parsed
     }
 
     fn at_end(&mut self) -> Result<Option<Event>, Error> {
@@ -132,17 +119,17 @@ impl Connection {
     fn tail(&mut self, text: Bytes) -> Result<(), Error> {
         let Streamed { text: mut joined, holes } = std::mem::take(&mut self.streamed);
         joined.extend_from_slice(&text);
-        let parsed = self.parse(joined.freeze(), &holes);
+        let parsed = self.parser.parse_response(joined.freeze(), &holes);
         self.events.push_back(Event::Piece(Piece::Tail(PieceText(text))));
         self.events.push_back(Event::Streamed(parsed?));
         Ok(())
     }
 
     fn response(&mut self, frame: Bytes) -> Result<(), Error> {
-        let parsed = self.parse(frame, &[])?;
+        let parsed = self.parser.parse_response(frame, &[])?;
         let event = match parsed.view() {
             _ if self.state == State::Greeting => return self.greeting(&parsed),
-            Response::Continue(_) => return self.continuation(),
+            Response::Continue(text) => return self.continuation(text.as_bytes()),
             Response::Tagged { tag, status } => {
                 let id = self.pending_id(tag.as_bytes())?;
                 self.learn(&status);
@@ -158,6 +145,12 @@ impl Connection {
             }
             Response::Capability(names) => {
                 self.set_capabilities(names.iter().map(|c| c.to_string().into()));
+                Event::Untagged(parsed.clone())
+            }
+            Response::Enabled(capabilities) => {
+                let mut enabled = self.enabled;
+                enabled.note(capabilities);
+                self.set_enabled(enabled);
                 Event::Untagged(parsed.clone())
             }
             _ => Event::Untagged(parsed.clone()),
@@ -182,6 +175,11 @@ impl Connection {
         self.learn(&status);
         self.events.push_back(Event::Greeting(parsed.clone()));
         if self.state == State::Logout { Ok(()) } else { self.prepare() }
+    }
+
+    fn set_enabled(&mut self, enabled: Enabled) {
+        self.enabled = enabled;
+        self.parser.set_names(enabled.names());
     }
 
     fn learn(&mut self, status: &Status<'_>) {
@@ -254,8 +252,22 @@ impl Connection {
             }
             Purpose::StartTls => return self.go_without_tls(),
             // A login that was not even sent.
-            Purpose::Authenticate(Some(_)) if is_ok => return Err(PeerMisbehaved::UnsolicitedReply.into()),
-            Purpose::Login | Purpose::Authenticate(None) if is_ok => {
+            Purpose::Authenticate(exchange) if is_ok && !exchange.is_complete() => {
+                return Err(PeerMisbehaved::UnsolicitedReply.into());
+            }
+            Purpose::Compress if is_ok => {
+                self.setup = Setup::Compression;
+                let behind = self.core.input.take(usize::MAX);
+                self.events.push_back(Event::Tagged(id, parsed));
+                self.events.push_back(Event::Compress { behind });
+                return Ok(());
+            }
+            Purpose::Unauthenticate if is_ok => {
+                self.state = State::NotAuthenticated;
+                (self.capabilities, self.is_compressed) = (None, false);
+                self.set_enabled(Enabled::default());
+            }
+            Purpose::Login | Purpose::Authenticate(_) if is_ok => {
                 self.state = State::Authenticated;
                 if !self.capabilities_are_fresh {
                     self.capabilities = None;
@@ -284,7 +296,7 @@ impl Connection {
     }
 
     /// `+`: somebody must have waited for it.
-    fn continuation(&mut self) -> Result<(), Error> {
+    fn continuation(&mut self, text: &[u8]) -> Result<(), Error> {
         if matches!(self.outgoing.front(), Some(Out::Wait)) {
             if self.core.out.bytes() > 0 {
                 return Err(PeerMisbehaved::UnsolicitedReply.into());
@@ -305,13 +317,7 @@ impl Connection {
                 }
                 Ok(())
             }
-            Some(Pending { purpose: Purpose::Authenticate(message), .. }) => {
-                let Some(message) = message.take() else {
-                    return Err(PeerMisbehaved::UnexpectedReply.into());
-                };
-                self.put_last(Bytes::from([message.expose(), "\r\n"].concat()));
-                Ok(())
-            }
+            Some(Pending { purpose: Purpose::Authenticate(_), .. }) => self.challenged(text),
             _ => Err(PeerMisbehaved::UnsolicitedReply.into()),
         }
     }
@@ -336,7 +342,7 @@ impl Connection {
         // What was said in the clear is forgotten (safety row T6).
         self.capabilities = None;
         if self.setup == Setup::Handshake && self.core.failure().is_none() {
-            self.framer = LiteralFramer::new(self.config.limits.frame);
+            self.framer.start_over(self.config.limits.frame);
             if let Err(error) = self.prepare() {
                 self.core.fail(error);
             }

@@ -1,8 +1,19 @@
 //! What a client connection lets a server cost it.
+//!
+//! # Memory
+//!
+//! The heap that a connection holds at most, whatever its server sends, is a function of its limits,
+//! [`Limits::heap_bytes_max`]: the formula of [`server::Limits`](crate::server::Limits) without pipelined commands, and
+//! the names of [`Capabilities`](super::Capabilities), which are of one frame. Responses do not pile up: one is given
+//! away before the next is framed. What is not in it: commands that the server does not read, and events that the owner
+//! keeps.
 
 use std::time::Duration;
 
 use mail_wire::FrameLimits;
+
+use super::Capabilities;
+use crate::server::heap_bytes;
 
 /// Limits of one client connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +32,16 @@ pub struct Limits {
     pub streamed_text_bytes_max: usize,
     /// Commands that may be on their way at once: 64. More would sit in the server's buffers.
     pub commands_max: usize,
+}
+
+impl Limits {
+    /// The heap that a connection holds at most, whatever its server sends, if no read is larger than `read_bytes`.
+    #[must_use]
+    pub fn heap_bytes_max(&self, read_bytes: usize) -> usize {
+        let capabilities =
+            self.frame.text_bytes_max.saturating_add(Capabilities::NAMES_MAX * size_of::<Box<str>>());
+        heap_bytes(&self.frame, &self.grammar, read_bytes).saturating_add(capabilities)
+    }
 }
 
 impl Default for Limits {

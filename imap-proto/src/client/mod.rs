@@ -1,4 +1,4 @@
-//! The client's side of one IMAP connection (RFC 3501; RFC 2177, 2595, 4959, 7888).
+//! The client's side of one IMAP connection (RFC 3501; RFC 2177, 2595, 4422, 4959, 4978, 5161, 7628, 7888, 8437).
 //!
 //! [`Connection`] sends typed commands under tags of its own and gives what the server says as [`Event`]s. It knows
 //! what holds for every client: that nothing may be believed that came before it was asked for, that a password
@@ -19,6 +19,12 @@
 //! its `+` and holds back what follows. A message for APPEND is given as a hole, `Data::Streamed`: when its turn
 //! comes, [`Event::SendLiteral`] says so, and [`Connection::literal_chunk`] takes exactly its bytes.
 //!
+//! # Compression and other users
+//!
+//! [`Connection::compress`] ends in [`Event::Compress`]: from there on the owner inflates what it reads and compresses
+//! what it sends, and the connection goes on with text. [`Connection::unauthenticate`] takes a connection back to where
+//! it was before the login.
+//!
 //! # Receiving a literal
 //!
 //! Literals up to [`Limits::kept_literal_bytes_max`] stay in their response. Larger ones pass by as
@@ -26,29 +32,62 @@
 //! [`server::Connection::forward_piece`](crate::server::Connection::forward_piece) as they are; behind the last
 //! piece, [`Event::Streamed`] gives the whole response, with holes where the literals were.
 
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Instant;
+//! use imap_proto::client::{Config, Connection, Event};
+//! use imap_proto::{Command, MailboxName, Response};
+//! use mail_wire::{Connection as _, TlsActive, TlsMode};
+//!
+//! // The link is a loopback here: no TLS, and somebody vouches for it.
+//! let now = Instant::now();
+//! let mut client = Connection::new(Config { tls: TlsMode::Never, ..Config::default() }, now);
+//! client.receive(b"* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\r\n", now);
+//! while let Some(event) = client.poll_event()? {
+//!     if let Event::Ready = event {
+//!         client.login("alice", &b"secret".to_vec().into(), TlsActive::danger_assume_protected())?;
+//!     }
+//! }
+//! assert_eq!(client.poll_transmit().unwrap(), "A1 LOGIN alice secret\r\n");
+//!
+//! client.receive(b"A1 OK [CAPABILITY IMAP4rev1 IDLE] welcome\r\n", now);
+//! assert!(matches!(client.poll_event()?, Some(Event::Tagged(..))));
+//! assert!(client.capabilities().unwrap().has("IDLE"));
+//! client.command(&Command::Select(MailboxName::new("INBOX")?))?;
+//! assert_eq!(client.poll_transmit().unwrap(), "A2 SELECT INBOX\r\n");
+//! client.receive(b"* 172 EXISTS\r\nA2 OK done\r\n", now);
+//! let Some(Event::Untagged(data)) = client.poll_event()? else { panic!("expected data") };
+//! assert_eq!(data.view(), Response::Exists(172));
+//! # Ok::<(), imap_proto::Error>(())
+//! ```
+
+mod capabilities;
+mod event;
 mod flow;
 mod incoming;
 mod limits;
+mod login;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::sasl::{self, Credentials};
-use mail_wire::{
-    Announced, ApiMisuse, Core, Error, LiteralFramer, LiteralId, PeerIncompatible, Secret, TlsActive, TlsMode,
-};
+use mail_wire::{ApiMisuse, Core, Error, LiteralFramer, PeerIncompatible, TlsActive, TlsMode};
 
+pub use capabilities::Capabilities;
+pub use event::{CommandId, Event, Piece, PieceText};
 pub use limits::{Limits, Timeouts};
 
+use crate::numbers::Numbers;
 use crate::segments::Segments;
-use crate::{Command, IString, Literals, Login, Parsed, Parser, Password, kind};
-use flow::{Out, Pending, Purpose, Sending};
+use crate::{Command, Compression, Enabled, Literals, Parser, QuirkCounts, Quirks, quirks};
+use flow::{Out, Pending, Purpose};
 use incoming::Streamed;
 
 /// What a client connection is told at its start.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Whether the session goes under TLS by STARTTLS first. Under [`TlsMode::Required`] nothing but CAPABILITY and
     /// STARTTLS is sent in the clear, a server without STARTTLS is given up, and so is one that greets with PREAUTH
@@ -58,89 +97,18 @@ pub struct Config {
     pub limits: Limits,
     /// How long the server may take.
     pub timeouts: Timeouts,
+    /// What the server may do against the grammar: [`Quirks::TOLERANT`] by default.
+    pub quirks: Quirks,
 }
 
-/// Names a command of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CommandId(u64);
-
-impl fmt::Display for CommandId {
-    /// The command's tag.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "A{}", self.0)
-    }
-}
-
-/// What a client connection tells its owner. Every event owns what it holds.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// The server's greeting: OK, or PREAUTH, or BYE (then it closes).
-    Greeting(Parsed<kind::Response>),
-    /// Untagged data. What is malformed comes as [`Response::Invalid`](crate::Response::Invalid), or as an invalid
-    /// item within.
-    Untagged(Parsed<kind::Response>),
-    /// A piece of untagged data with a large literal, in order.
-    Piece(Piece),
-    /// The untagged data whose pieces went by is complete; its large literals are holes in it.
-    Streamed(Parsed<kind::Response>),
-    /// The tagged reply that ends a command.
-    Tagged(CommandId, Parsed<kind::Response>),
-    /// The turn of a streamed literal has come: give its bytes to [`Connection::literal_chunk`].
-    SendLiteral {
-        /// Whose literal.
-        command: CommandId,
-        /// Its size.
-        bytes: u64,
-    },
-    /// The server has accepted IDLE.
-    Idling(CommandId),
-    /// The session is ready for commands; [`Connection::capabilities`] tells what the server can do.
-    Ready,
-    /// STARTTLS was granted. Drain the output, do the handshake, call
-    /// [`tls_started`](mail_wire::Connection::tls_started).
-    StartTls,
-    /// The server says BYE; it closes next.
-    Bye(Parsed<kind::Response>),
-    /// The session is over: LOGOUT, or the server closed when nothing was due.
-    Closed,
-}
-
-/// A piece of a response whose literals are too large to keep: what a proxy passes on.
-///
-/// Heads and tails come from a connection only; nobody can make one up.
-#[derive(Debug, Clone)]
-pub enum Piece {
-    /// The response up to and including the announcement of a literal, whose bytes follow.
-    Head {
-        /// The text since the last literal that went by.
-        text: PieceText,
-        /// The response from its start, so that one can tell what the literal is: its last item has the hole.
-        so_far: Parsed<kind::Response>,
-        /// The literal.
-        literal: Announced,
-    },
-    /// Bytes of the literal, never empty.
-    Chunk(LiteralId, Bytes),
-    /// The literal is complete.
-    LiteralEnd(LiteralId),
-    /// The rest of the response, without its CRLF.
-    Tail(PieceText),
-}
-
-/// Text of a response as it was framed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PieceText(Bytes);
-
-impl PieceText {
-    /// The bytes of the text.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(crate) fn into_bytes(self) -> Bytes {
-        self.0
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tls: TlsMode::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            quirks: Quirks::TOLERANT,
+        }
     }
 }
 
@@ -154,6 +122,8 @@ enum Setup {
     /// The TLS handshake.
     Handshake,
     Ready,
+    /// The caller's compressor.
+    Compression,
 }
 
 /// How far a session has come, as the server's answers tell.
@@ -191,6 +161,9 @@ pub struct Connection {
     /// Events behind the one being reported.
     events: VecDeque<Event>,
     streamed: Streamed,
+    enabled: Enabled,
+    /// Both directions are compressed, outside of here.
+    is_compressed: bool,
     setup: Setup,
     closed_reported: bool,
 }
@@ -202,9 +175,11 @@ impl Connection {
         let mut core = Core::new();
         core.touch(now);
         core.set_timeout(Some(config.timeouts.greeting));
+        let mut parser = Parser::with_limits(config.limits.grammar);
+        parser.set_response_quirks(config.quirks);
         Self {
             core,
-            framer: LiteralFramer::new(config.limits.frame),
+            framer: quirks::framer(config.limits.frame, config.quirks),
             config,
             state: State::Greeting,
             capabilities: None,
@@ -213,10 +188,12 @@ impl Connection {
             pending: VecDeque::new(),
             outgoing: VecDeque::new(),
             segments: Segments::default(),
-            parser: Parser::with_limits(config.limits.grammar),
+            parser,
             queued_bytes: 0,
             events: VecDeque::new(),
             streamed: Streamed::default(),
+            enabled: Enabled::default(),
+            is_compressed: false,
             setup: Setup::Greeting,
             closed_reported: false,
         }
@@ -241,70 +218,97 @@ impl Connection {
         self.capabilities.as_ref()
     }
 
+    /// Whether message sequence numbers hold still, so that a command may use them now (RFC 3501 5.5): nothing is on
+    /// its way but FETCH, STORE, SEARCH, SORT and THREAD by sequence numbers, during which a server says no EXPUNGE.
+    /// Behind any other command, wait for its reply, or use UIDs.
+    #[must_use]
+    pub fn may_number(&self) -> bool {
+        !self.pending.iter().any(|pending| pending.purpose.may_shift_numbers())
+    }
+
+    /// What is enabled, as the server's `ENABLED` told it.
+    #[must_use]
+    pub fn enabled(&self) -> Enabled {
+        self.enabled
+    }
+
+    /// In how many frames so far each quirk of [`Config::quirks`] was let pass.
+    #[must_use]
+    pub fn quirk_counts(&self) -> QuirkCounts {
+        quirks::counts(&self.parser, &self.framer)
+    }
+
     /// Commands that have no tagged reply yet.
     #[must_use]
     pub fn commands_pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// Sends a command. Several may be on their way; which of them can run side by side is RFC 3501 5.5.
+    /// Sends a command. Several may be on their way, unless the numbers of one could be shifted by another: see
+    /// [`may_number`](Self::may_number).
     ///
     /// # Errors
     /// [`ApiMisuse`] before [`Event::Ready`], while IDLE or a login is under way, for commands
-    /// that have a call of their own, and above [`Limits::commands_max`]. [`PeerIncompatible`] if a value cannot
+    /// that have a call of their own, for one with message numbers while they may shift, and above
+    /// [`Limits::commands_max`]. [`PeerIncompatible`] if a value cannot
     /// be expressed to this server. Nothing is sent then.
     pub fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Error> {
         match command {
             Command::StartTls
+            | Command::Compress(_)
+            | Command::Unauthenticate
             | Command::Login(_)
             | Command::Authenticate(_)
             | Command::Idle
             | Command::Logout => Err(ApiMisuse::WrongState("this command has a call of its own").into()),
-            _ => self.send(command, Purpose::Command),
+            _ => self.send(command, Purpose::Command(Numbers::of(command))),
         }
     }
 
-    /// Logs in with LOGIN (RFC 3501 6.2.3). The proof is [`tls`](Self::tls), or the owner's word.
+    /// Asks for compression (RFC 4978): [`Event::Compress`] follows if the server grants it.
     ///
     /// # Errors
-    /// As [`authenticate_plain`](Self::authenticate_plain).
-    pub fn login(
-        &mut self,
-        user: &str,
-        password: &Secret<Vec<u8>>,
-        _: TlsActive,
-    ) -> Result<CommandId, Error> {
-        self.check_login()?;
-        if self.capabilities.as_ref().is_some_and(|c| c.has("LOGINDISABLED")) {
-            return Err(PeerIncompatible::Missing("LOGIN").into());
+    /// [`PeerIncompatible`] if the server is known not to offer it. [`ApiMisuse`] as [`command`](Self::command), if
+    /// nobody is logged in, if it was asked for already, or if commands are on their way.
+    pub fn compress(&mut self) -> Result<CommandId, Error> {
+        self.check_offer("COMPRESS=DEFLATE")?;
+        if self.state != State::Authenticated || self.is_compressed {
+            return Err(ApiMisuse::WrongState("compression is for once, after login").into());
         }
-        let unfit = |_| PeerIncompatible::Inexpressible("NUL in a name or password");
-        let user = IString::new(user).map_err(unfit)?;
-        let password = Password(IString::new(password.expose()).map_err(unfit)?);
-        self.send(&Command::Login(Login { user, password }), Purpose::Login)
+        self.send(&Command::Compress(Compression::Deflate), Purpose::Compress)
     }
 
-    /// Logs in with SASL PLAIN (RFC 4616); the message goes with the command where the server takes it
-    /// (RFC 4959). A proxy names the user it acts for in `credentials.authzid`.
+    /// Says at `now` that both directions are compressed from here on, in answer to [`Event::Compress`]. Bytes given
+    /// from here on are inflated ones.
     ///
     /// # Errors
-    /// [`PeerIncompatible`] if the server is known not to offer it. [`ApiMisuse`] before [`Event::Ready`], if
-    /// somebody is logged in, or if commands are on their way.
-    pub fn authenticate_plain(
-        &mut self,
-        credentials: &Credentials,
-        _: TlsActive,
-    ) -> Result<CommandId, Error> {
-        self.check_login()?;
-        if self.capabilities.as_ref().is_some_and(|c| !c.has("AUTH=PLAIN")) {
-            return Err(PeerIncompatible::Missing("AUTH=PLAIN").into());
+    /// [`ApiMisuse`] if COMPRESS was not granted, or if bytes were received since.
+    pub fn compression_started(&mut self, now: Instant) -> Result<(), ApiMisuse> {
+        if self.setup != Setup::Compression {
+            return Err(ApiMisuse::WrongState("COMPRESS was not granted"));
         }
-        let message = sasl::encode(sasl::plain_message(credentials).expose());
-        let sending = match &self.capabilities {
-            Some(c) if c.has("SASL-IR") => Sending::AtOnce,
-            _ => Sending::WhenAsked,
-        };
-        self.send_plain(message, sending)
+        if !self.core.input.is_empty() {
+            return Err(ApiMisuse::WrongState("bytes were received before they were inflated"));
+        }
+        self.core.touch(now);
+        (self.setup, self.is_compressed) = (Setup::Ready, true);
+        self.set_clock();
+        Ok(())
+    }
+
+    /// Ends the login and keeps the connection (RFC 8437), to log in again. When the tagged OK comes, what the server
+    /// can do and what was enabled are forgotten. Compression ends with it in both directions: the command was the
+    /// last of the stream that leaves, the OK the last of the one that comes.
+    ///
+    /// # Errors
+    /// [`PeerIncompatible`] if the server is known not to offer it. [`ApiMisuse`] as [`command`](Self::command), if
+    /// nobody is logged in, or if commands are on their way.
+    pub fn unauthenticate(&mut self) -> Result<CommandId, Error> {
+        self.check_offer("UNAUTHENTICATE")?;
+        if self.state != State::Authenticated {
+            return Err(ApiMisuse::WrongState("nobody is logged in").into());
+        }
+        self.send(&Command::Unauthenticate, Purpose::Unauthenticate)
     }
 
     /// Begins IDLE (RFC 2177): [`Event::Idling`] follows, then untagged data until [`idle_done`](Self::idle_done).
@@ -349,10 +353,19 @@ impl Connection {
         }
     }
 
+    /// An error if the server has said what it offers, and this is not among it.
+    fn check_offer(&self, name: &'static str) -> Result<(), PeerIncompatible> {
+        match &self.capabilities {
+            Some(capabilities) if !capabilities.has(name) => Err(PeerIncompatible::Missing(name)),
+            _ => Ok(()),
+        }
+    }
+
     fn literals(&self) -> Literals {
         match &self.capabilities {
             Some(c) if c.has("LITERAL+") => Literals::NonSync,
-            Some(c) if c.has("LITERAL-") => Literals::NonSyncSmall,
+            // IMAP4rev2 has LITERAL- in it (RFC 9051 4.3).
+            Some(c) if c.has("LITERAL-") || c.has("IMAP4rev2") => Literals::NonSyncSmall,
             _ => Literals::Sync,
         }
     }
@@ -402,25 +415,5 @@ impl mail_wire::Connection for Connection {
 
     fn is_closing(&self) -> bool {
         self.core.is_closing()
-    }
-}
-
-/// What a server can do, as it announced it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Capabilities(Vec<Box<str>>);
-
-impl Capabilities {
-    /// Names kept of one announcement: 200; Cyrus sends 60.
-    pub const NAMES_MAX: usize = 200;
-
-    /// True if this capability was announced, in any case.
-    #[must_use]
-    pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|c| c.eq_ignore_ascii_case(name))
-    }
-
-    /// The names, as announced.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(AsRef::as_ref)
     }
 }

@@ -264,6 +264,12 @@ impl<'a> UnknownCode<'a> {
     pub fn arguments(&self) -> &'a [u8] {
         self.arguments
     }
+
+    /// An atom, and a space in front of its arguments (RFC 3501 9).
+    pub(super) fn is_sound(&self) -> bool {
+        let joined = self.name.as_ptr_range().end == self.arguments.as_ptr();
+        crate::chars::is_atom(self.name) && (self.arguments.is_empty() || !joined)
+    }
 }
 
 impl fmt::Debug for UnknownCode<'_> {

@@ -30,7 +30,7 @@ use crate::encode::{Encode, Encoder, Sink};
 use crate::flag::Flag;
 use crate::modseq::ModSeq;
 use crate::object_id::ObjectId;
-use crate::quirks::Check;
+use crate::quirks::{Check, Quirk};
 use crate::sequence::SequenceSet;
 use crate::string::IString;
 use crate::tape::{Cursor, List};
@@ -262,6 +262,7 @@ impl<'a> Code<'a> {
                 source.check_assigned(check, 0)?;
                 destination.check_assigned(check, 0)
             }
+            Self::Unknown(code) if !code.is_sound() => check.meet(Quirk::OddCode, 0),
             _ => Ok(()),
         }
     }

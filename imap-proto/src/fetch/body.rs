@@ -4,9 +4,9 @@ use mail_wire::{InvalidMessage, PeerIncompatible};
 
 use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::Envelope;
-use crate::quirks::Check;
+use crate::quirks::{Check, Quirk};
 use crate::string::IString;
-use crate::tape::{Cursor, Item, List, One};
+use crate::tape::{Cursor, Item, List, Node, One};
 use crate::token::Kind;
 
 /// One part of a message, with the parts inside it.
@@ -129,30 +129,99 @@ impl<'a> Item<'a> for BodyPart<'a> {
         let mut inside = cursor.next()?.inside()?;
         let multi = inside.peek().is_some_and(|token| matches!(token.kind(), Kind::List | Kind::Opaque));
         if multi {
-            MultiPart::read(&mut inside).map(Self::Multi)
-        } else {
-            SinglePart::read(&mut inside).map(Self::Single)
+            return MultiPart::read(&mut inside).map(Self::Multi);
         }
+        let before = inside;
+        SinglePart::read(&mut inside)
+            .map(Self::Single)
+            .or_else(|error| MultiPart::read_without_parts(before).map(Self::Multi).map_err(|_| error))
     }
 
     /// Recursion is bounded: each level is a level of parentheses, which the tokeniser has counted.
     fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
             Self::Multi(part) => {
-                part.parts.check_some(check)?;
+                if part.parts.is_empty() {
+                    check.meet(Quirk::MultipartWithoutParts, 0)?;
+                }
+                part.parts.check(check)?;
                 let Some(extension) = part.extension else { return Ok(()) };
-                extension.parameters.check(check)?;
+                extension.parameters.check_or_nil(check)?;
                 extension.common.check(check)
             }
             Self::Single(part) => {
-                part.parameters.check(check)?;
-                if let PartKind::Message { envelope, body, .. } = &part.kind {
-                    envelope.check(check)?;
-                    body.check(check)?;
+                part.parameters.check_or_nil(check)?;
+                if part.encoding.is_none() {
+                    check.meet(Quirk::NilEncoding, 0)?;
+                }
+                match &part.kind {
+                    PartKind::Message { envelope, body, .. } => {
+                        envelope.check(check)?;
+                        body.check(check)?;
+                    }
+                    PartKind::Basic if is_message(&part.media_type, &part.subtype) => {
+                        check.meet(Quirk::MessageWithoutEnvelope, 0)?
+                    }
+                    PartKind::Basic | PartKind::Text { .. } => {}
                 }
                 part.extension.map_or(Ok(()), |extension| extension.common.check(check))
             }
         }
+    }
+
+    fn check_form(&self, mut written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let (is_zero, extension) = match self {
+            Self::Multi(part) => (false, part.extension.map(|extension| extension.common)),
+            Self::Single(part) => {
+                let lines = match part.kind {
+                    PartKind::Basic => 1,
+                    PartKind::Text { lines } | PartKind::Message { lines, .. } => lines,
+                };
+                (part.octets == 0 || lines == 0, part.extension.map(|extension| extension.common))
+            }
+        };
+        let is_bare = extension.is_some_and(|common| {
+            common.disposition.is_some_and(|disposition| disposition.parameters.is_empty())
+        });
+        // A zero may stand for what is no number, and a disposition without parameters for a bare string.
+        if is_zero || is_bare { self.check_fields(written.next()?.inside()?, check) } else { Ok(()) }
+    }
+}
+
+impl<'a> BodyPart<'a> {
+    /// Looks at the fields that have stood for something else.
+    #[cold]
+    fn check_fields(&self, mut fields: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let (mut at, mut disposition_at) = (0, 0);
+        if let Self::Single(part) = self {
+            disposition_at = match part.kind {
+                PartKind::Basic => 8,
+                PartKind::Text { .. } => 9,
+                PartKind::Message { .. } => 11,
+            };
+        } else {
+            while fields.peek().is_some_and(|token| token.kind() == Kind::List) {
+                fields.next()?;
+            }
+            // Subtype and parameters come first; NIL may stand for the parts.
+            let nil = fields;
+            if !fields.next()?.is_nil() {
+                fields = nil;
+            }
+            disposition_at += 2;
+        }
+        let is_text = matches!(self, Self::Single(SinglePart { kind: PartKind::Text { .. }, .. }));
+        while !fields.is_empty() {
+            let field = fields.next()?;
+            if field.is_negative() {
+                check.meet(Quirk::NegativeNumber, field.token.start())?;
+            }
+            if at == disposition_at && field.string().is_ok() {
+                check.meet(Quirk::BareDisposition, field.token.start())?;
+            }
+            at += 1;
+        }
+        if is_text && at == 7 { check.meet(Quirk::MissingLines, fields.offset()) } else { Ok(()) }
     }
 }
 
@@ -164,7 +233,27 @@ impl<'a> MultiPart<'a> {
             inside.next()?;
         }
         let parts = all.up_to(inside).rest();
-        let subtype = inside.spaced()?.string()?;
+        let subtype = inside.spaced()?;
+        Self::read_behind(parts, &subtype, inside)
+    }
+
+    /// Subtype, parameters and more, which no single part begins with; a NIL may stand for the parts.
+    #[cold]
+    fn read_without_parts(mut inside: Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let first = inside.next()?;
+        let subtype = if first.is_nil() { inside.spaced()? } else { first };
+        if inside.is_empty() {
+            return inside.fail("expected parameters");
+        }
+        Self::read_behind(List::of(&[]), &subtype, &mut inside)
+    }
+
+    fn read_behind(
+        parts: List<'a, BodyPart<'a>>,
+        subtype: &Node<'a>,
+        inside: &mut Cursor<'a>,
+    ) -> Result<Self, InvalidMessage> {
+        let subtype = subtype.string()?;
         let extension = if inside.is_empty() {
             None
         } else {
@@ -185,15 +274,15 @@ impl<'a> SinglePart<'a> {
         let id = inside.spaced()?.nstring()?;
         let description = inside.spaced()?.nstring()?;
         let encoding = inside.spaced()?.nstring()?;
-        let octets = inside.spaced()?.number()?;
+        let octets = inside.spaced()?.number_or_negative()?;
         let kind = if media_type.eq_ignore_ascii_case(b"TEXT") {
-            PartKind::Text { lines: inside.spaced()?.number()? }
-        } else if media_type.eq_ignore_ascii_case(b"MESSAGE")
-            && subtype.eq_ignore_ascii_case(b"RFC822")
+            let lines = if inside.is_empty() { 0 } else { inside.spaced()?.number_or_negative()? };
+            PartKind::Text { lines }
+        } else if is_message(&media_type, &subtype)
             && inside.peek().is_some_and(|token| matches!(token.kind(), Kind::List | Kind::Opaque))
         {
             let (envelope, body) = (One::list_at(inside)?, One::list_at(inside)?);
-            PartKind::Message { envelope, body, lines: inside.spaced()?.number()? }
+            PartKind::Message { envelope, body, lines: inside.spaced()?.number_or_negative()? }
         } else {
             PartKind::Basic
         };
@@ -206,6 +295,10 @@ impl<'a> SinglePart<'a> {
     }
 }
 
+fn is_message(media_type: &IString<'_>, subtype: &IString<'_>) -> bool {
+    media_type.eq_ignore_ascii_case(b"MESSAGE") && subtype.eq_ignore_ascii_case(b"RFC822")
+}
+
 impl<'a> CommonExtension<'a> {
     fn read(inside: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         let mut common = Self::default();
@@ -214,10 +307,7 @@ impl<'a> CommonExtension<'a> {
         }
         let disposition = inside.spaced()?;
         if !disposition.is_nil() {
-            let mut fields = disposition.inside()?;
-            let name = fields.next()?.string()?;
-            common.disposition = Some(Disposition { name, parameters: fields.spaced()?.list_or_nil()? });
-            fields.end()?;
+            common.disposition = Some(Disposition::read(&disposition)?);
         }
         if inside.is_empty() {
             return Ok(common);
@@ -239,15 +329,41 @@ impl<'a> CommonExtension<'a> {
 
     fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         if let Some(disposition) = &self.disposition {
-            disposition.parameters.check(check)?;
+            disposition.parameters.check_or_nil(check)?;
         }
         self.language.check(check)
     }
 }
 
+impl<'a> Disposition<'a> {
+    fn read(node: &Node<'a>) -> Result<Self, InvalidMessage> {
+        let Ok(mut fields) = node.inside() else {
+            // Some servers send the name alone.
+            return Ok(Self { name: node.string()?, parameters: List::of(&[]) });
+        };
+        let disposition =
+            Self { name: fields.next()?.string()?, parameters: fields.spaced()?.list_or_nil()? };
+        fields.end()?;
+        Ok(disposition)
+    }
+}
+
 impl<'a> Item<'a> for Parameter<'a> {
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        Ok(Self { name: cursor.next()?.string()?, value: cursor.spaced()?.string()? })
+        Ok(Self {
+            name: cursor.next()?.string()?,
+            value: cursor.spaced()?.nstring()?.unwrap_or(IString::EMPTY),
+        })
+    }
+
+    #[inline]
+    fn check_form(&self, mut written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if !self.value.is_empty() {
+            return Ok(());
+        }
+        written.next()?;
+        let value = written.next()?;
+        if value.is_nil() { check.meet(Quirk::NilParameter, value.token.start()) } else { Ok(()) }
     }
 }
 

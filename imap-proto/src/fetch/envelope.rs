@@ -66,7 +66,7 @@ impl<'a> Item<'a> for Envelope<'a> {
 
     fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         for addresses in [self.from, self.sender, self.reply_to, self.to, self.cc, self.bcc] {
-            addresses.check(check)?;
+            addresses.check_or_nil(check)?;
         }
         Ok(())
     }

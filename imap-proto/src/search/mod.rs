@@ -104,24 +104,28 @@ impl Command<'_> {
     /// ```
     #[must_use]
     pub fn uses_saved_result(&self) -> bool {
-        let in_keys = |keys: &List<'_, SearchKey<'_>>| {
-            let mut is_saved = |key: &SearchKey<'_>| match key {
-                SearchKey::Sequence(set) | SearchKey::Uid(set) => set.is_saved_result(),
-                _ => false,
-            };
-            keys.iter().any(|key| key.any(&mut is_saved))
-        };
         match self {
-            Self::Search(search) => in_keys(&search.keys),
-            Self::Esearch(search) => in_keys(&search.keys),
-            Self::Sort(sort) => in_keys(&sort.keys),
-            Self::Thread(query) => in_keys(&query.keys),
             Self::Fetch(fetch) => fetch.messages.is_saved_result(),
             Self::Store(store) => store.messages.is_saved_result(),
             Self::Copy(copying) | Self::Move(copying) => copying.messages.is_saved_result(),
             Self::UidExpunge(messages) => messages.is_saved_result(),
-            _ => false,
+            _ => self.any_key(&mut |key| match key {
+                SearchKey::Sequence(set) | SearchKey::Uid(set) => set.is_saved_result(),
+                _ => false,
+            }),
         }
+    }
+
+    /// Whether a search key in it, however deep, satisfies `test`.
+    pub(crate) fn any_key(&self, test: &mut impl FnMut(&SearchKey<'_>) -> bool) -> bool {
+        let keys = match self {
+            Self::Search(search) => &search.keys,
+            Self::Esearch(search) => &search.keys,
+            Self::Sort(sort) => &sort.keys,
+            Self::Thread(query) => &query.keys,
+            _ => return false,
+        };
+        keys.iter().any(|key| key.any(test))
     }
 }
 

@@ -7,8 +7,8 @@ use mail_wire::sasl::{self, Authcid, ClientMessage, Credentials, MechanismName};
 use mail_wire::{ApiMisuse, Error, PeerMisbehaved, Ticket};
 
 use super::turn::{BAD_ARGUMENTS, Duty, NOT_WITHOUT_TLS, Step, Turn};
-use super::{Connection, Event, StartTls, State};
-use crate::{Authenticate, Capability, Command, Login, Parsed, Text, Verb, kind};
+use super::{Connection, Event, ExpungeTiming, Peer, StartTls, State, UnaskedLiterals};
+use crate::{Authenticate, Capability, Command, Enabled, Login, Parsed, Text, Verb, kind};
 
 /// Why a login failed, as far as the client may know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,23 @@ impl Connection {
         self.core.set_timeout(Some(self.config.timeouts.idle));
         self.framer.set_limits(self.config.limits.after_login);
         self.parser.set_limits(self.config.limits.grammar_after_login);
+    }
+
+    /// All that came with the login goes with it (RFC 8437 3, 4.1). TLS stays, and the count of failed logins.
+    pub(super) fn log_out(&mut self) {
+        self.state = State::NotAuthenticated;
+        self.login_deadline = self.now.checked_add(self.config.timeouts.login);
+        self.core.set_timeout(None);
+        self.framer.set_limits(self.config.limits.before_login);
+        self.parser.set_limits(self.config.limits.grammar_before_login);
+        (self.peer, self.expunge_timing) = (Peer::User, ExpungeTiming::DuringCommands);
+        self.is_compressed = false;
+        self.set_enabled(Enabled::default());
+    }
+
+    pub(super) fn set_enabled(&mut self, enabled: Enabled) {
+        self.enabled = enabled;
+        self.parser.set_names(enabled.names());
     }
 
     /// Answers a login with NO. Too many of them end the connection at the next poll.
@@ -145,7 +162,11 @@ impl Connection {
 
     /// `CAPABILITY ...` as it stands now: what the connection does itself, then what its owner adds.
     pub(super) fn put_capabilities(&mut self) {
-        let mut names = vec![Capability::Imap4Rev1, Capability::LiteralPlus];
+        let literals = match self.config.unasked_literals {
+            UnaskedLiterals::Any => Capability::LiteralPlus,
+            UnaskedLiterals::Small => Capability::LiteralMinus,
+        };
+        let mut names = vec![Capability::Imap4Rev1, literals];
         let mut mechanisms: &[MechanismName] = &[];
         let passwords_are_taken = self.passwords_are_taken();
         if self.state > State::NotAuthenticated {

@@ -1,4 +1,5 @@
-//! The server's side of one IMAP connection (RFC 3501; RFC 2177, 2595, 3691, 4959, 5161, 5530, 6851, 7888).
+//! The server's side of one IMAP connection (RFC 3501; RFC 2177, 2595, 3691, 4959, 4978, 5161, 5530, 6851, 7888, 8437,
+//! 9586).
 //!
 //! [`Connection`] takes bytes and time and gives commands; its owner gives replies and untagged data and takes
 //! bytes. What needs no owner is done here: the order of things (greeting, one command at a time, one tagged reply
@@ -25,7 +26,15 @@
 //! If what follows the literal is no command, the connection answers BAD and says [`Event::Abandoned`]. Literals of
 //! other commands are collected without a question, within the [`Limits`]; what is larger is refused with
 //! `NO [TOOBIG]`, and its bytes are skipped exactly if they come all the same (safety row F6).
-
+//!
+//! # What changes the connection
+//!
+//! - ENABLE: the owner answers it with [`Response::Enabled`](crate::Response::Enabled), and what stands there holds:
+//!   UTF-8 in strings (`UTF8=ACCEPT`, `IMAP4rev2`), no message numbers (`UIDONLY`), no EXPUNGE (`QRESYNC`).
+//! - COMPRESS: granted if `COMPRESS=DEFLATE` is announced, as [`Event::Compress`]. Inflating is the owner's. The client
+//!   may send nothing before it has seen the reply (RFC 4978 3), so bytes behind the command end the session.
+//! - UNAUTHENTICATE: done if it is announced, as [`Event::Unauthenticated`]. The next login may stand right behind it.
+//! - [`Connection::set_peer`]: a node of the same site has verbs that do not exist for users.
 //!
 //! # Example: both sides in memory
 //!
@@ -68,6 +77,8 @@
 //! ```
 
 mod auth;
+mod config;
+mod event;
 mod limits;
 mod output;
 mod turn;
@@ -76,163 +87,18 @@ mod verb;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::sasl::{Credentials, Mechanism, MechanismName};
-use mail_wire::{
-    Announced, ApiMisuse, Core, Error, Keep, Ledger, LiteralFramer, LiteralId, PlaintextLogin, Secret,
-    Ticket, TlsActive,
-};
+use mail_wire::{ApiMisuse, Core, Error, Keep, Ledger, LiteralFramer, PeerMisbehaved, TlsActive};
 
 pub use auth::AuthFailure;
+pub use config::{Config, ExpungeTiming, Peer, StartTls, UnaskedLiterals, UnknownVerbs};
+pub use event::{Event, LiteralOffer, State};
+pub(crate) use limits::heap_bytes;
 pub use limits::{Limits, Timeouts};
 pub use output::Greeting;
 
 use crate::segments::Segments;
-use crate::{Capability, Command, Numbering, Parsed, Parser, Verb, kind};
+use crate::{Enabled, Numbering, Parser, QuirkCounts, Verb, quirks};
 use turn::{Streamed, Turn};
-
-/// What a server connection is told at its start.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// What the client may cost.
-    pub limits: Limits,
-    /// How long the client may take.
-    pub timeouts: Timeouts,
-    /// Whether STARTTLS is there.
-    pub start_tls: StartTls,
-    /// Whether passwords are taken over an unencrypted link.
-    pub plaintext_login: PlaintextLogin,
-    /// SASL mechanisms that the owner can carry out, in order of preference; announced as `AUTH=`.
-    pub mechanisms: Vec<MechanismName>,
-    /// What the owner adds to the capabilities before login. `IMAP4rev1`, `LITERAL+`, `SASL-IR`, `STARTTLS`,
-    /// `LOGINDISABLED` and `AUTH=` are the connection's own.
-    pub capabilities_before_login: Vec<Capability<'static>>,
-    /// What the owner adds after login; [`Connection::set_capabilities`] changes it.
-    pub capabilities_after_login: Vec<Capability<'static>>,
-}
-
-impl Default for Config {
-    /// No STARTTLS, no password in the clear, PLAIN and LOGIN, and of the extensions `ID` and `IDLE`, `UNSELECT`
-    /// and `NAMESPACE`, which need little from a store.
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            timeouts: Timeouts::default(),
-            start_tls: StartTls::Off,
-            plaintext_login: PlaintextLogin::Refuse,
-            mechanisms: vec![Mechanism::Plain.into(), Mechanism::Login.into()],
-            capabilities_before_login: vec![Capability::Id],
-            capabilities_after_login: vec![
-                Capability::Id,
-                Capability::Idle,
-                Capability::Namespace,
-                Capability::Unselect,
-            ],
-        }
-    }
-}
-
-/// Whether a server can switch to TLS on a connection that began without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StartTls {
-    /// There is no certificate, or TLS came first.
-    #[default]
-    Off,
-    /// STARTTLS is announced, until TLS is active.
-    Offer,
-}
-
-/// How far a session has come (RFC 3501 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// Nobody has logged in.
-    NotAuthenticated,
-    /// Somebody has; no mailbox is selected.
-    Authenticated,
-    /// A mailbox is selected.
-    Selected,
-    /// BYE was said.
-    Logout,
-}
-
-/// What a server connection tells its owner. Every event owns what it holds.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// A command that is allowed in this state, to be answered by [`Connection::reply`].
-    ///
-    /// IDLE comes this way too: [`Connection::idle_begin`] accepts it.
-    Command(Ticket, Parsed<kind::Command>),
-    /// LOGIN, to be answered by [`Connection::auth_ok`] or [`Connection::auth_failed`].
-    Login(Ticket, Credentials),
-    /// AUTHENTICATE with one of the announced mechanisms, to be answered like LOGIN, or first by
-    /// [`Connection::challenge`].
-    Authenticate {
-        /// Its duty to be answered.
-        ticket: Ticket,
-        /// The mechanism, one of those in [`Config::mechanisms`].
-        mechanism: MechanismName,
-        /// The initial response (RFC 4959), decoded.
-        initial: Option<Secret<Vec<u8>>>,
-    },
-    /// The client's response to a challenge, decoded.
-    AuthResponse(Ticket, Secret<Vec<u8>>),
-    /// The client gave the exchange up, or sent what is no base64; it was answered. The exchange is over.
-    AuthAborted,
-    /// The client announced a message in APPEND: [`Connection::accept`] or [`Connection::refuse`] it.
-    Offer(LiteralOffer),
-    /// Bytes of a literal that is streamed, never empty.
-    Chunk(LiteralId, Bytes),
-    /// A literal that is streamed is complete. Its command is not yet.
-    LiteralEnd(LiteralId),
-    /// The command whose literals were streamed turned out to be none; it was answered. Drop what was kept of it.
-    Abandoned,
-    /// IDLE ended by DONE; to be answered by [`Connection::reply`].
-    IdleDone(Ticket),
-    /// IDLE ended by a line that is not DONE; it was answered BAD.
-    IdleBroken,
-    /// Start the TLS handshake once the output is drained, then call
-    /// [`tls_started`](mail_wire::Connection::tls_started).
-    StartTls,
-    /// The owner dropped a ticket or an offer; the client was answered `NO [SERVERBUG]`. To be logged.
-    Misuse(ApiMisuse),
-    /// The session is over in good order: LOGOUT, or the client closed between two commands.
-    Closed,
-}
-
-/// A literal of APPEND that waits for its owner's word.
-#[derive(Debug)]
-#[must_use = "the client waits for an answer"]
-pub struct LiteralOffer {
-    ticket: Ticket,
-    command: Parsed<kind::Command>,
-    announced: Announced,
-}
-
-impl LiteralOffer {
-    /// The command so far: an APPEND whose message is the hole [`id`](Self::id).
-    #[must_use]
-    pub fn so_far(&self) -> Command<'_> {
-        self.command.view().command
-    }
-
-    /// The literal's name on this connection.
-    #[must_use]
-    pub fn id(&self) -> LiteralId {
-        self.announced.id
-    }
-
-    /// Its size in bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.announced.bytes
-    }
-
-    /// Size, form and name together.
-    #[must_use]
-    pub fn announced(&self) -> &Announced {
-        &self.announced
-    }
-}
 
 /// The server's side of one connection. The module page says how it is used.
 #[derive(Debug)]
@@ -254,10 +120,16 @@ pub struct Connection {
     writing: output::Writing,
     segments: Segments,
     parser: Parser,
-    private_verbs: &'static [&'static str],
+    peer: Peer,
+    enabled: Enabled,
+    expunge_timing: ExpungeTiming,
+    /// Both directions are compressed, outside of here.
+    is_compressed: bool,
     bad_commands: u32,
     auth_failures: u32,
     login_deadline: Option<Instant>,
+    /// The last time that was told.
+    now: Instant,
     first_frame: bool,
     closed_reported: bool,
 }
@@ -268,9 +140,11 @@ impl Connection {
     pub fn new(config: Config, now: Instant) -> Self {
         let mut core = Core::new();
         core.touch(now);
+        let mut parser = Parser::with_limits(config.limits.grammar_before_login);
+        parser.set_command_quirks(config.quirks);
         Self {
             core,
-            framer: LiteralFramer::new(config.limits.before_login),
+            framer: quirks::framer(config.limits.before_login, config.quirks),
             ledger: Ledger::new(),
             state: State::NotAuthenticated,
             turn: Turn::Greeting,
@@ -280,11 +154,15 @@ impl Connection {
             refusal: Vec::new(),
             writing: output::Writing::Nothing,
             segments: Segments::default(),
-            parser: Parser::with_limits(config.limits.grammar_before_login),
-            private_verbs: &[],
+            parser,
+            peer: Peer::User,
+            enabled: Enabled::default(),
+            expunge_timing: ExpungeTiming::DuringCommands,
+            is_compressed: false,
             bad_commands: 0,
             auth_failures: 0,
             login_deadline: now.checked_add(config.timeouts.login),
+            now,
             first_frame: true,
             closed_reported: false,
             config,
@@ -309,10 +187,46 @@ impl Connection {
         self.auth_failures
     }
 
-    /// Lets through verbs that this crate does not know, as `Command::Unknown`. For a session whose peer is known
-    /// to be a node of the same site, never for a user's (safety row N4).
-    pub fn allow_private_verbs(&mut self, verbs: &'static [&'static str]) {
-        self.private_verbs = verbs;
+    /// In how many frames so far each quirk of [`Config::quirks`] was let pass.
+    #[must_use]
+    pub fn quirk_counts(&self) -> QuirkCounts {
+        quirks::counts(&self.parser, &self.framer)
+    }
+
+    /// What the client has enabled, as the owner's `ENABLED` told it.
+    #[must_use]
+    pub fn enabled(&self) -> Enabled {
+        self.enabled
+    }
+
+    /// Says who the peer is; call it when somebody has proved to be a node of the same site, before the reply. Holds
+    /// until UNAUTHENTICATE.
+    pub fn set_peer(&mut self, peer: Peer) {
+        self.peer = peer;
+    }
+
+    /// Says when the client can follow an EXPUNGE; call it before the reply to NOTIFY. Holds until UNAUTHENTICATE.
+    pub fn set_expunge_timing(&mut self, timing: ExpungeTiming) {
+        self.expunge_timing = timing;
+    }
+
+    /// Says at `now` that both directions are compressed from here on, in answer to [`Event::Compress`]. Bytes given
+    /// from here on are inflated ones.
+    ///
+    /// # Errors
+    /// [`ApiMisuse`] if COMPRESS was not granted. Bytes that came before fail the connection at the next poll.
+    pub fn compression_started(&mut self, now: Instant) -> Result<(), ApiMisuse> {
+        if self.turn != Turn::Compression {
+            return Err(ApiMisuse::WrongState("COMPRESS was not granted"));
+        }
+        self.core.touch(now);
+        if !self.core.input.is_empty() {
+            self.end(PeerMisbehaved::PipelinedTooEarly.into());
+            return Ok(());
+        }
+        self.is_compressed = true;
+        self.pass_to_client(Turn::Command);
+        Ok(())
     }
 
     /// Accepts a literal: its bytes follow as events, or stay in the command.
@@ -348,12 +262,21 @@ impl Connection {
         self.set_mailbox_state(State::Authenticated)
     }
 
+    fn pipelined_bytes_max(&self) -> usize {
+        let limits = &self.config.limits;
+        if self.state == State::NotAuthenticated {
+            limits.pipelined_bytes_before_login_max
+        } else {
+            limits.pipelined_bytes_max
+        }
+    }
+
     /// Gives memory back: IDLE lasts for hours, and most connections are in it.
     fn release(&mut self) {
         self.core.input.release();
         self.core.out.release();
         self.segments = Segments::default();
-        self.parser = Parser::with_limits(*self.grammar_limits());
+        self.parser.release();
     }
 
     fn set_mailbox_state(&mut self, state: State) -> Result<(), ApiMisuse> {
@@ -373,6 +296,7 @@ impl mail_wire::Connection for Connection {
     }
 
     fn received(&mut self, now: Instant) {
+        self.now = now;
         self.core.received(now);
     }
 
@@ -417,7 +341,7 @@ impl mail_wire::Connection for Connection {
     }
 
     fn wants_input(&self) -> bool {
-        let is_full = || self.pipelined_bytes() >= self.config.limits.pipelined_bytes_max / 2;
+        let is_full = || self.pipelined_bytes() >= self.pipelined_bytes_max() / 2;
         !(self.core.is_closing() || (self.owner_is_busy() && is_full()))
     }
 

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use mail_wire::{ApiMisuse, Error, Ticket};
 
 use super::turn::{Duty, Turn};
-use super::{Connection, LiteralOffer, State, verb};
+use super::{Connection, ExpungeTiming, LiteralOffer, State};
 use crate::client::Piece;
+use crate::numbers::Numbers;
 use crate::segments::Segment;
 use crate::{
     Capability, Code, Condition, Encode, Encoder, Literals, Parsed, Response, Status, Tag, Text, kind,
@@ -79,9 +80,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the session: `* BYE`, unless a response is open or TLS is starting, and nothing more is read.
+    /// Ends the session: `* BYE`, unless a response is open or TLS or compression is starting, and nothing more is
+    /// read.
     pub fn shut_down(&mut self, text: Text<'_>) {
-        if !(self.core.is_closing() || self.is_mid_response() || self.turn == Turn::Handshake) {
+        let is_unheard = matches!(self.turn, Turn::Handshake | Turn::Compression);
+        if !(self.core.is_closing() || self.is_mid_response() || is_unheard) {
             self.put(&["* BYE "]);
             self.put_text(&text);
         }
@@ -163,34 +166,58 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends untagged data, up to the first body that is to be streamed.
+    /// Sends untagged data, up to the first body that is to be streamed. `ENABLED` tells the connection, too: from
+    /// there on [`enabled`](Self::enabled) says so, and commands are read accordingly.
     ///
     /// # Errors
     /// [`ApiMisuse`] if it is not untagged; before the greeting; while a response is open; between IDLE and its
     /// `+`, where some clients take it for the answer; for EXPUNGE outside any command and during FETCH, STORE or
-    /// SEARCH, where it would shift the client's numbers unseen (RFC 3501 7.4.1). [`PeerIncompatible`] if a value
+    /// SEARCH, where it would shift the client's numbers unseen (RFC 3501 7.4.1); for EXPUNGE and FETCH where the
+    /// client has enabled what forbids them (RFC 7162 3.2.10, RFC 9586). [`PeerIncompatible`] if a value
     /// cannot be expressed. Nothing is sent then.
     ///
     /// [`PeerIncompatible`]: mail_wire::PeerIncompatible
     pub fn untagged(&mut self, response: &Response<'_>) -> Result<(), Error> {
         self.check_untagged()?;
-        if matches!(response, Response::Tagged { .. } | Response::Continue(_)) {
-            return Err(ApiMisuse::WrongState("this is not untagged data").into());
-        }
-        if matches!(response, Response::Expunge(_)) && !self.may_expunge() {
-            return Err(ApiMisuse::WrongState("EXPUNGE may not be sent now").into());
-        }
+        self.check_data(response)?;
         self.segments.clear();
-        response.encode(&mut Encoder::new(&mut self.segments, Literals::Server))?;
+        let names = self.enabled.names();
+        response.encode(&mut Encoder::new(&mut self.segments, Literals::Server).with_names(names))?;
         self.flush();
+        self.note_enabled(response);
         Ok(())
+    }
+
+    /// Whether this may be said now, and in what the client has enabled.
+    fn check_data(&self, response: &Response<'_>) -> Result<(), ApiMisuse> {
+        let wrong = match response {
+            Response::Tagged { .. } | Response::Continue(_) => "this is not untagged data",
+            Response::Expunge(_) if self.enabled.has(&Capability::Qresync) => {
+                "under QRESYNC VANISHED is sent"
+            }
+            Response::Expunge(_) | Response::Fetch { .. } if self.enabled.has(&Capability::UidOnly) => {
+                "under UIDONLY there are no message numbers"
+            }
+            Response::Expunge(_) if !self.may_expunge() => "EXPUNGE may not be sent now",
+            _ => return Ok(()),
+        };
+        Err(ApiMisuse::WrongState(wrong))
     }
 
     fn may_expunge(&self) -> bool {
         match self.turn {
             Turn::Idle => true,
-            Turn::Reply(_) => !self.verb.is_some_and(verb::forbids_expunge),
-            _ => false,
+            Turn::Reply(_) => self.verb.is_none_or(|verb| Numbers::of_verb(verb).may_shift()),
+            _ => self.expunge_timing == ExpungeTiming::Anytime,
+        }
+    }
+
+    /// What the client was told to be enabled holds from here on.
+    fn note_enabled(&mut self, response: &Response<'_>) {
+        if let Response::Enabled(capabilities) = response {
+            let mut enabled = self.enabled;
+            enabled.note(capabilities);
+            self.set_enabled(enabled);
         }
     }
 
@@ -226,12 +253,13 @@ impl Connection {
     /// As [`untagged`](Self::untagged); a response whose literals were streamed was passed on as pieces.
     pub fn forward(&mut self, response: &Parsed<kind::Response>) -> Result<(), Error> {
         self.check_untagged()?;
-        if response.has_holes() || matches!(response.view(), Response::Tagged { .. } | Response::Continue(_))
-        {
+        let view = response.view();
+        if response.has_holes() || matches!(view, Response::Tagged { .. } | Response::Continue(_)) {
             return Err(ApiMisuse::WrongState("this cannot be passed on as one piece").into());
         }
         self.core.out.put_slice(response.frame().clone());
         self.put(&["\r\n"]);
+        self.note_enabled(&view);
         Ok(())
     }
 
@@ -287,6 +315,7 @@ impl Connection {
         match self.turn {
             Turn::Greeting => Err(ApiMisuse::WrongState("the client was not greeted")),
             Turn::Handshake => Err(ApiMisuse::WrongState("TLS is starting")),
+            Turn::Compression => Err(ApiMisuse::WrongState("compression is starting")),
             Turn::Reply(Duty::Idle) => Err(ApiMisuse::WrongState("IDLE has not begun")),
             _ => Ok(()),
         }
@@ -303,7 +332,8 @@ impl Connection {
             Ok(tag) => Response::Tagged { tag, status: *status },
             Err(_) => Response::Status(*status),
         };
-        response.encode(&mut Encoder::new(&mut self.segments, Literals::Server))?;
+        let names = self.enabled.names();
+        response.encode(&mut Encoder::new(&mut self.segments, Literals::Server).with_names(names))?;
         Ok(())
     }
 

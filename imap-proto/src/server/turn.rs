@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use mail_wire::{
-    Announced, ApiMisuse, Error, InvalidMessage, Keep, LimitExceeded, LiteralForm, LiteralFramer,
-    LiteralMode, Part, PeerMisbehaved, PlaintextLogin, is_foreign_protocol,
+    Announced, ApiMisuse, Error, Keep, LimitExceeded, LiteralForm, LiteralMode, Part, PeerMisbehaved,
+    PlaintextLogin, is_foreign_protocol,
 };
 
-use super::verb::{self, Head, Needs};
-use super::{Connection, Event, LiteralOffer, StartTls, State};
-use crate::{Hole, Numbering, Parsed, Parser, Verb, kind};
+use super::verb::{self, Head, Inner, Needs};
+use super::{Connection, Event, LiteralOffer, Peer, StartTls, State, UnaskedLiterals, UnknownVerbs};
+use crate::numbers::Numbers;
+use crate::{Capability, Hole, Numbering, Parsed, Verb, kind};
 
 /// Who is to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub(super) enum Turn {
     Idle,
     /// TLS.
     Handshake,
+    /// The caller's compressor.
+    Compression,
 }
 
 /// What the ticket that is out must be answered with.
@@ -51,13 +54,12 @@ pub(super) struct Streamed {
 /// How a command is refused.
 type Refusal = &'static str;
 
-/// Frames above this leave no tape behind.
-const PARSER_KEPT_BYTES_MAX: usize = 4 << 10;
-
 const UNKNOWN: Refusal = "BAD Unknown command";
 pub(super) const NOT_WITHOUT_TLS: Refusal = "NO [PRIVACYREQUIRED] Not without TLS";
 const NO_HEAD: Refusal = "BAD Missing tag or command";
 pub(super) const BAD_ARGUMENTS: Refusal = "BAD Invalid arguments";
+const UIDS_ONLY: Refusal = "BAD [UIDREQUIRED] Message numbers are not in use";
+const UNASKED: Refusal = "BAD [TOOBIG] Literal too large to be sent unasked";
 const TOO_BIG: Refusal = "NO [TOOBIG] Literal too large";
 
 impl Connection {
@@ -117,11 +119,13 @@ impl Connection {
             }
             Error::PeerMisbehaved(PeerMisbehaved::TimedOut) => Some("Idle for too long"),
             Error::PeerMisbehaved(PeerMisbehaved::BytesBeforeGreeting) => Some("Not greeted yet"),
+            Error::PeerMisbehaved(PeerMisbehaved::PipelinedTooEarly) => Some("Nothing may follow COMPRESS"),
             Error::PeerMisbehaved(PeerMisbehaved::TooManyBadCommands) => Some("Too many bad commands"),
             Error::PeerMisbehaved(PeerMisbehaved::TooManyFailedLogins) => Some("Too many failed logins"),
             _ => None,
         };
-        if let (Some(word), false) = (word, self.is_mid_response() || self.turn == Turn::Handshake) {
+        let is_unheard = matches!(self.turn, Turn::Handshake | Turn::Compression);
+        if let (Some(word), false) = (word, self.is_mid_response() || is_unheard) {
             self.put(&["* BYE ", word, "\r\n"]);
         }
         self.state = State::Logout;
@@ -151,6 +155,10 @@ impl Connection {
                     self.core.input.check_gate()?;
                     return Ok(self.closed_by_peer());
                 }
+                Turn::Compression if !self.core.input.is_empty() => {
+                    return Err(PeerMisbehaved::PipelinedTooEarly.into());
+                }
+                Turn::Compression => return Ok(self.closed_by_peer()),
                 Turn::Command => self.command_part()?,
                 Turn::AuthResponse | Turn::Idle => self.line()?,
             };
@@ -171,7 +179,7 @@ impl Connection {
     }
 
     fn wait_for_owner(&self) -> Result<Option<Event>, Error> {
-        let max = self.config.limits.pipelined_bytes_max;
+        let max = self.pipelined_bytes_max();
         if self.pipelined_bytes() > max {
             return Err(LimitExceeded::new("pipelined_bytes_max", max as u64).into());
         }
@@ -242,7 +250,7 @@ impl Connection {
                 let text = Bytes::from([&self.streamed.text, so_far].concat());
                 let mut holes = self.streamed.holes.clone();
                 holes.push(Hole { at: text.len(), id: literal.id, bytes: literal.bytes });
-                self.parse_so_far(text, &holes).map_err(|_| BAD_ARGUMENTS)
+                self.parser.parse_command_so_far(text, &holes).map_err(|_| BAD_ARGUMENTS)
             }
             Ok(_) => Ok(None),
             Err(refusal) => Err(refusal),
@@ -251,6 +259,14 @@ impl Connection {
         match message {
             Ok(None) => {}
             Ok(Some(command)) => {
+                let is_too_large = literal.bytes > UnaskedLiterals::SMALL_BYTES_MAX
+                    && literal.form == LiteralForm::NonSync
+                    && self.config.unasked_literals == UnaskedLiterals::Small;
+                if is_too_large {
+                    self.refuse_literal(UNASKED);
+                    self.check_skip(&literal)?;
+                    return Ok(Step::Again);
+                }
                 self.turn = Turn::Offer;
                 let ticket = self.ledger.issue();
                 return Ok(Step::Event(Event::Offer(LiteralOffer { ticket, command, announced: literal })));
@@ -315,10 +331,23 @@ impl Connection {
 
     /// Whether the verb exists, here and now.
     fn admit(&self, head: Head<'_>) -> Result<Option<(Verb, Numbering)>, Refusal> {
-        let is_private = |name: &&str| name.as_bytes().eq_ignore_ascii_case(head.word);
+        match head.verb.and_then(|(verb, _)| verb::inner(verb)) {
+            Some(Inner::NodesOnly) if self.peer == Peer::User => return Err(UNKNOWN),
+            Some(Inner::OrWith(capability)) if self.peer == Peer::User && !self.announces(&capability) => {
+                return Err(UNKNOWN);
+            }
+            _ => {}
+        }
         let needs = match head.verb {
+            Some((verb, _))
+                if verb::needs_capability(verb).is_some_and(|needed| !self.announces(&needed)) =>
+            {
+                return Err(UNKNOWN);
+            }
             Some((verb, _)) => verb::needs(verb),
-            None if self.private_verbs.iter().any(is_private) => Needs::Login,
+            None if self.peer == Peer::Node || self.config.unknown_verbs == UnknownVerbs::Pass => {
+                Needs::Login
+            }
             None => return Err(UNKNOWN),
         };
         match needs {
@@ -331,46 +360,18 @@ impl Connection {
             Some((Verb::Login, _)) if !self.passwords_are_taken() => Err(NOT_WITHOUT_TLS),
             Some((Verb::StartTls, _)) if self.core.tls().is_some() => Err("BAD TLS is active"),
             Some((Verb::StartTls, _)) if self.config.start_tls == StartTls::Off => Err(UNKNOWN),
+            Some((Verb::Compress, _)) if self.is_compressed => Err("BAD Compression is active"),
             verb => Ok(verb),
         }
     }
 
+    /// Whether the owner announces this to whoever has logged in.
+    fn announces(&self, capability: &Capability<'_>) -> bool {
+        self.config.capabilities_after_login.contains(capability)
+    }
+
     pub(super) fn passwords_are_taken(&self) -> bool {
         self.core.tls().is_some() || self.config.plaintext_login == PlaintextLogin::DangerAllow
-    }
-
-    fn parse(&mut self, frame: Bytes, holes: &[Hole]) -> Result<Parsed<kind::Command>, InvalidMessage> {
-        let frame_bytes = frame.len();
-        let parsed = self.parser.parse_command(frame, holes);
-        self.release_tape(frame_bytes);
-        parsed
-    }
-
-    fn parse_so_far(
-        &mut self,
-        head: Bytes,
-        holes: &[Hole],
-    ) -> Result<Option<Parsed<kind::Command>>, InvalidMessage> {
-        let head_bytes = head.len();
-        let parsed = self.parser.parse_command_so_far(head, holes);
-        self.release_tape(head_bytes);
-        parsed
-    }
-
-    /// The tape of a large command is not kept for the small ones that follow.
-    fn release_tape(&mut self, parsed_bytes: usize) {
-        if parsed_bytes > PARSER_KEPT_BYTES_MAX {
-            self.parser = Parser::with_limits(*self.grammar_limits());
-        }
-    }
-
-    pub(super) fn grammar_limits(&self) -> &crate::Limits {
-        let limits = &self.config.limits;
-        if self.state == State::NotAuthenticated {
-            &limits.grammar_before_login
-        } else {
-            &limits.grammar_after_login
-        }
     }
 
     fn command(&mut self, frame: Bytes, holes: &[Hole]) -> Result<Step, Error> {
@@ -391,9 +392,12 @@ impl Connection {
         if let Some(refusal) = refusal {
             return self.bad(refusal, holes);
         }
-        let Ok(command) = self.parse(frame, holes) else {
+        let Ok(command) = self.parser.parse_command(frame, holes) else {
             return self.bad(BAD_ARGUMENTS, holes);
         };
+        if self.enabled.has(&Capability::UidOnly) && Numbers::of(&command.view().command).are_used() {
+            return self.bad(UIDS_ONLY, holes);
+        }
         self.verb = verb;
         let event = match verb.map(|(verb, _)| verb) {
             Some(Verb::Capability) => {
@@ -415,6 +419,21 @@ impl Connection {
                 self.turn = Turn::Handshake;
                 self.core.shut_gate()?;
                 Some(Event::StartTls)
+            }
+            Some(Verb::Compress) => {
+                // What is here already was sent before the answer, which RFC 4978 3 forbids: nobody could say in which
+                // form it is.
+                if !self.core.input.is_empty() {
+                    return Err(PeerMisbehaved::PipelinedTooEarly.into());
+                }
+                self.tagged("OK Compression begins now");
+                self.turn = Turn::Compression;
+                Some(Event::Compress)
+            }
+            Some(Verb::Unauthenticate) => {
+                self.tagged("OK Completed");
+                self.log_out();
+                Some(Event::Unauthenticated)
             }
             Some(Verb::Login) => self.login(&command)?,
             Some(Verb::Authenticate) => self.authenticate(&command)?,
@@ -472,6 +491,7 @@ impl Connection {
     }
 
     pub(super) fn time_passed(&mut self, now: Instant) {
+        self.now = now;
         if self.owner_is_busy() {
             return;
         }
@@ -487,7 +507,7 @@ impl Connection {
         // What was learned in the clear is forgotten (safety row T6); TLS from the first byte changes nothing.
         if self.turn == Turn::Handshake {
             self.turn = Turn::Command;
-            self.framer = LiteralFramer::new(self.config.limits.before_login);
+            self.framer.start_over(self.config.limits.before_login);
             self.bad_commands = 0;
             self.tag.clear();
         }

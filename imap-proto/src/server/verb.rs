@@ -1,7 +1,7 @@
 //! Tag and verb: all that the connection itself reads of a command, and the state that each verb needs
 //! (RFC 3501 3 and 6).
 
-use crate::{Numbering, Tag, Verb};
+use crate::{Capability, Numbering, Tag, Verb};
 
 /// The first words of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(super) struct Head<'a> {
     pub(super) word: &'a [u8],
     /// What follows that word, with its leading space.
     pub(super) arguments: &'a [u8],
-    /// The verb, if it is one for users: verbs that nodes of a cluster use among themselves do not exist here.
+    /// The verb, if it is known.
     pub(super) verb: Option<(Verb, Numbering)>,
 }
 
@@ -43,8 +43,7 @@ pub(super) fn head(frame: &[u8]) -> Result<Head<'_>, NoHead<'_>> {
     if word.is_empty() {
         return Err(NoHead::Verb(tag));
     }
-    let verb = Verb::of_frame(frame).filter(|(verb, _)| !verb.is_internal());
-    Ok(Head { tag, word, arguments, verb })
+    Ok(Head { tag, word, arguments, verb: Verb::of_frame(frame) })
 }
 
 /// When a verb may be used.
@@ -120,11 +119,31 @@ pub(super) fn needs(verb: Verb) -> Needs {
     }
 }
 
-/// While these run no EXPUNGE may be sent: the client could not tell which of its numbers still hold
-/// (RFC 3501 7.4.1, RFC 5256 section 3).
-pub(super) fn forbids_expunge((verb, numbering): (Verb, Numbering)) -> bool {
-    let counts = matches!(verb, Verb::Fetch | Verb::Store | Verb::Search | Verb::Sort | Verb::Thread);
-    numbering == Numbering::Sequence && counts
+/// The capability without which a verb that changes the connection itself does not exist.
+pub(super) fn needs_capability(verb: Verb) -> Option<Capability<'static>> {
+    match verb {
+        Verb::Compress => Some(Capability::CompressDeflate),
+        Verb::Unauthenticate => Some(Capability::Unauthenticate),
+        _ => None,
+    }
+}
+
+/// Who may use a verb that the nodes of a Cyrus murder use among themselves; `None` for all others. Some of them have
+/// been for users once; they are again where their capability is announced.
+pub(super) fn inner(verb: Verb) -> Option<Inner> {
+    match verb {
+        Verb::Xlist => Some(Inner::OrWith(Capability::Xlist)),
+        Verb::Rlist | Verb::Rlsub => Some(Inner::OrWith(Capability::MailboxReferrals)),
+        _ => verb.is_internal().then_some(Inner::NodesOnly),
+    }
+}
+
+/// Who may use an inner verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inner {
+    NodesOnly,
+    /// Anybody where this is announced.
+    OrWith(Capability<'static>),
 }
 
 #[cfg(test)]
@@ -164,14 +183,8 @@ mod tests {
             "UID XFER",
             "UID CLOSE",
         ] {
-            assert_eq!(head(format!("a {verb} x").as_bytes()).unwrap().verb, None, "{verb}");
+            let known = head(format!("a {verb} x").as_bytes()).unwrap().verb;
+            assert!(known.is_none_or(|(verb, _)| inner(verb).is_some()), "{verb}");
         }
-    }
-
-    #[test]
-    fn only_commands_without_uid_forbid_expunge() {
-        assert!(forbids_expunge((Verb::Search, Numbering::Sequence)));
-        assert!(!forbids_expunge((Verb::Search, Numbering::Uid)));
-        assert!(!forbids_expunge((Verb::Copy, Numbering::Sequence)));
     }
 }

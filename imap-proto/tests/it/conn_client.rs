@@ -16,19 +16,19 @@ use crate::conn_pair::append;
 
 const GREETING: &[u8] = b"* OK [CAPABILITY IMAP4rev1 STARTTLS SASL-IR AUTH=PLAIN] ready\r\n";
 
-fn loopback() -> Config {
+pub(crate) fn loopback() -> Config {
     Config { tls: TlsMode::Never, ..Config::default() }
 }
 
 /// A client that was greeted like this and is ready.
-fn greeted(config: Config, greeting: &[u8]) -> Connection {
+pub(crate) fn greeted(config: Config, greeting: &[u8]) -> Connection {
     let mut client = Connection::new(config, Instant::now());
     assert_eq!(receive(&mut client, greeting), (vec!["greeting".into(), "ready".into()], None));
     client
 }
 
 /// A client that is logged in; its next tag is A1.
-fn ready(capabilities: &str) -> Connection {
+pub(crate) fn ready(capabilities: &str) -> Connection {
     greeted(loopback(), format!("* PREAUTH [CAPABILITY IMAP4rev1{capabilities}] hi\r\n").as_bytes())
 }
 
@@ -40,7 +40,7 @@ fn starting_tls(config: Config) -> Connection {
     client
 }
 
-fn sent(client: &mut Connection) -> String {
+pub(crate) fn sent(client: &mut Connection) -> String {
     let mut sent = Vec::new();
     while let Some(bytes) = client.poll_transmit() {
         sent.extend_from_slice(&bytes);
@@ -49,12 +49,12 @@ fn sent(client: &mut Connection) -> String {
 }
 
 /// Names of the events that these bytes cause, and the error they end in.
-fn receive(client: &mut Connection, bytes: &[u8]) -> (Vec<String>, Option<Error>) {
+pub(crate) fn receive(client: &mut Connection, bytes: &[u8]) -> (Vec<String>, Option<Error>) {
     client.receive(bytes, Instant::now());
     events(client)
 }
 
-fn events(client: &mut Connection) -> (Vec<String>, Option<Error>) {
+pub(crate) fn events(client: &mut Connection) -> (Vec<String>, Option<Error>) {
     let mut names: Vec<String> = Vec::new();
     loop {
         match client.poll_event() {
@@ -81,6 +81,7 @@ fn events(client: &mut Connection) -> (Vec<String>, Option<Error>) {
                     _ => names.push(format!("chunk {}", String::from_utf8_lossy(&bytes))),
                 },
                 Event::Piece(Piece::LiteralEnd(_)) => names.push("end".into()),
+                Event::Compress { .. } => names.push("compress".into()),
                 Event::Piece(Piece::Tail(text)) => {
                     names.push(format!("tail {}", String::from_utf8_lossy(text.as_bytes())));
                 }
@@ -90,15 +91,15 @@ fn events(client: &mut Connection) -> (Vec<String>, Option<Error>) {
     }
 }
 
-fn proof() -> TlsActive {
+pub(crate) fn proof() -> TlsActive {
     TlsActive::danger_assume_protected()
 }
 
-fn secret() -> Secret<Vec<u8>> {
+pub(crate) fn secret() -> Secret<Vec<u8>> {
     b"secret".to_vec().into()
 }
 
-fn misbehaved(what: PeerMisbehaved) -> Option<Error> {
+pub(crate) fn misbehaved(what: PeerMisbehaved) -> Option<Error> {
     Some(what.into())
 }
 

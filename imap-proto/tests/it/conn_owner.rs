@@ -126,6 +126,8 @@ impl Owner {
             Event::IdleBroken => self.see("idle broken"),
             Event::AuthAborted => self.see("auth aborted"),
             Event::StartTls => self.see("start tls"),
+            Event::Compress => self.see("compress"),
+            Event::Unauthenticated => self.see("unauthenticated"),
             Event::Closed => self.see("closed"),
             _ => panic!("an event without an answer"),
         }

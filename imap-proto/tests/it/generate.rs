@@ -11,9 +11,9 @@ use imap_proto::fetch::{
 };
 use imap_proto::{
     Acl, AclEntry, AclSubject, Address, Authenticate, BodyPart, Capability, CapabilityName, Command,
-    Condition, Copying, Data, Date, DateTime, Envelope, Fetch, FetchAttribute, FetchItem, Flag, IString, Id,
-    IdField, List, ListPattern, ListRights, Login, MailboxName, MailboxStatus, Mechanism, MyRights,
-    Namespaces, Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, ResourceLimit,
+    Compression, Condition, Copying, Data, Date, DateTime, Envelope, Fetch, FetchAttribute, FetchItem, Flag,
+    IString, Id, IdField, List, ListPattern, ListRights, Login, MailboxName, MailboxStatus, Mechanism,
+    MyRights, Namespaces, Numbering, One, PartKind, Partial, Password, Peek, Quota, QuotaRoot, ResourceLimit,
     ResourceUsage, Response, Rights, RightsAction, Section, SectionText, SequenceNumber, SequenceRange,
     SequenceSet, SetAcl, SetQuota, SettableFlag, Status, StatusQuery, Tag, TaggedCommand, Text,
 };
@@ -412,7 +412,11 @@ impl<'e> Gen<'e> {
             0 => Command::Capability,
             1 => Command::Noop,
             2 => Command::Logout,
-            3 => Command::StartTls,
+            3 => match self.below(3) {
+                0 => Command::Compress(Compression::Deflate),
+                1 => Command::Unauthenticate,
+                _ => Command::StartTls,
+            },
             4 => Command::Authenticate(Authenticate {
                 mechanism: Mechanism::new(self.pick(&["PLAIN", "SCRAM-SHA-256"])).unwrap(),
                 initial: self.option(|g| Password(IString::new(g.pick(&["=", "YQ==", "a+/b"])).unwrap())),

@@ -5,13 +5,19 @@
 
 mod append;
 mod cluster;
+mod conn_bounds;
 mod conn_client;
+mod conn_client_modes;
+mod conn_modes;
 mod conn_owner;
 mod conn_pair;
 mod conn_prop;
+mod conn_quirks;
+mod conn_safety;
 mod conn_server;
 mod encode_linear;
 mod generate;
+mod heap;
 mod hostile;
 mod round_trip;
 mod streaming;

@@ -23,7 +23,7 @@ pub(crate) fn transcript(name: &str) -> Vec<Line> {
             Line {
                 from_client: side.starts_with('C'),
                 known: side.ends_with(": "),
-                frame: frame.replace("<CRLF>", "\r\n").into_bytes(),
+                frame: self::frame(frame),
             }
         })
         .collect()
@@ -38,7 +38,24 @@ pub(crate) fn corpus() -> Vec<Line> {
     names.iter().flat_map(|name| transcript(name)).collect()
 }
 
-fn testdata() -> PathBuf {
+/// The bytes of a frame as it is written down.
+pub(crate) fn frame(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at..];
+        let names: [(&str, &[u8]); 4] =
+            [("<CRLF>", b"\r\n"), ("<NUL>", &[0]), ("<E9>", &[0xe9]), ("<", b"<")];
+        let (name, meant) = names.into_iter().find(|(name, _)| rest.starts_with(name)).unwrap();
+        bytes.extend_from_slice(meant);
+        rest = &rest[name.len()..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+pub(crate) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }
 

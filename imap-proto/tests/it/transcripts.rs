@@ -129,7 +129,7 @@ fn one_bad_item_leaves_its_neighbours() {
         "ENVELOPE (1 2 3)",
         "ENVELOPE (\"d\" \"s\" ((NIL NIL NIL)) NIL NIL NIL NIL NIL NIL NIL)",
         "BODYSTRUCTURE (NIL \"MIXED\")",
-        "BODYSTRUCTURE ((\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" -1 -1) \"MIXED\")",
+        "BODYSTRUCTURE ((\"TEXT\" \"PLAIN\" NIL NIL NIL \"7BIT\" x -1) \"MIXED\")",
         "INTERNALDATE \"yesterday\"",
         "RFC822.SIZE many",
         "FLAGS \\Seen",
