@@ -1,4 +1,4 @@
-//! The character classes of RFC 3501 section 9, as one table, and keywords as numbers.
+//! The character classes of RFC 3501 section 9, as one table.
 
 /// What a byte means to the tokeniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub(crate) enum Class {
     Close,
     Quote,
     Brace,
+    /// `~` and `]`: bytes of a word that may be more at its beginning.
+    Mark,
     Control,
 }
 
@@ -26,6 +28,8 @@ const CLASSES: [Class; 256] = {
     table[b')' as usize] = Class::Close;
     table[b'"' as usize] = Class::Quote;
     table[b'{' as usize] = Class::Brace;
+    table[b'~' as usize] = Class::Mark;
+    table[b']' as usize] = Class::Mark;
     table
 };
 
@@ -128,18 +132,7 @@ pub(crate) fn ends_quoted_run(byte: u8) -> bool {
     FLAGS[usize::from(byte)] & QUOTED_STOP != 0
 }
 
-/// A keyword of up to 16 letters as a number, upper case, for `match`. Longer ones are 0.
-pub(crate) const fn key(word: &[u8]) -> u128 {
-    if word.len() > 16 {
-        return 0;
-    }
-    let (mut number, mut at) = (0_u128, 0);
-    while at < word.len() {
-        number = (number << 8) | word[at].to_ascii_uppercase() as u128;
-        at += 1;
-    }
-    number
-}
+pub(crate) use crate::runs::{key, number};
 
 /// Declares keywords as constants to match a [`key`] against.
 macro_rules! keys {
@@ -148,18 +141,3 @@ macro_rules! keys {
     };
 }
 pub(crate) use keys;
-
-/// The number that these digits are. No sign, no more digits than fit.
-pub(crate) fn number<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
-    if digits.is_empty() || digits.len() > 20 {
-        return None;
-    }
-    let mut value: u64 = 0;
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-    }
-    T::try_from(value).ok()
-}

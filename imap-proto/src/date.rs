@@ -102,13 +102,37 @@ impl Date {
 
     /// Reads `date`, with or without its quotes.
     pub(crate) fn of_string(string: &IString<'_>) -> Option<Self> {
-        let mut rest = string.as_plain()?;
-        let day = match rest {
-            [_, b'-', ..] => digits(&mut rest, 1)?,
-            _ => digits(&mut rest, 2)?,
+        let (day, rest) = string.as_plain()?.split_last_chunk()?;
+        let day = match *day {
+            [ones] => of_two_digits(b'0', ones)?,
+            [tens, ones] => of_two_digits(tens, ones)?,
+            _ => return None,
         };
-        let date = month_and_year(&mut rest, day)?;
-        rest.is_empty().then_some(date)
+        Self::of_text(day, rest)
+    }
+
+    /// Reads `-Feb-1994`.
+    #[inline]
+    fn of_text(day: u8, text: &[u8; 9]) -> Option<Self> {
+        let [b'-', a, b, c, b'-', millennia, centuries, decades, years] = *text else { return None };
+        let month = match [a, b, c].map(|letter| letter | 0x20) {
+            [b'j', b'a', b'n'] => 1,
+            [b'f', b'e', b'b'] => 2,
+            [b'm', b'a', b'r'] => 3,
+            [b'a', b'p', b'r'] => 4,
+            [b'm', b'a', b'y'] => 5,
+            [b'j', b'u', b'n'] => 6,
+            [b'j', b'u', b'l'] => 7,
+            [b'a', b'u', b'g'] => 8,
+            [b's', b'e', b'p'] => 9,
+            [b'o', b'c', b't'] => 10,
+            [b'n', b'o', b'v'] => 11,
+            [b'd', b'e', b'c'] => 12,
+            _ => return None,
+        };
+        let century = of_two_digits(millennia, centuries)?;
+        let year = u16::from(century) * 100 + u16::from(of_two_digits(decades, years)?);
+        Self::of(year, month, day)
     }
 }
 
@@ -126,35 +150,31 @@ impl DateTime {
         Self::of_bytes(text.as_ref()).ok_or(InvalidMessage::new("malformed date-time", 0))
     }
 
-    fn of_bytes(mut rest: &[u8]) -> Option<Self> {
+    fn of_bytes(text: &[u8]) -> Option<Self> {
         // `date-day-fixed` is two characters; some clients leave the space out.
-        let rest = &mut rest;
-        let spaced = expect(rest, b' ').is_some();
-        let day = match *rest {
-            [_, b'-', ..] => digits(rest, 1)?,
-            _ if spaced => return None,
-            _ => digits(rest, 2)?,
+        let (day, rest) = text.split_last_chunk::<24>()?;
+        let day = match *day {
+            [ones] | [b' ', ones] => of_two_digits(b'0', ones)?,
+            [tens, ones] => of_two_digits(tens, ones)?,
+            _ => return None,
         };
-        let date = month_and_year(rest, day)?;
-        let mut clock = [0; 3];
-        for (mark, part) in [b' ', b':', b':'].into_iter().zip(&mut clock) {
-            expect(rest, mark)?;
-            *part = u8::try_from(digits(rest, 2)?).ok()?;
-        }
-        expect(rest, b' ')?;
-        let sign = if expect(rest, b'-').is_some() {
-            -1
-        } else {
-            expect(rest, b'+')?;
-            1
+        let (date, clock) = rest.split_first_chunk()?;
+        let date = Date::of_text(day, date)?;
+        let [b' ', h, hh, b':', m, mm, b':', s, ss, b' ', sign, zh, zhh, zm, zmm] = *clock else {
+            return None;
         };
-        let (hours, minutes) = (digits(rest, 2)?, digits(rest, 2)?);
-        let zone = i16::try_from(hours * 60 + minutes).ok()? * sign;
-        if minutes >= 60 || !rest.is_empty() {
+        let (hour, minute, second) = (of_two_digits(h, hh)?, of_two_digits(m, mm)?, of_two_digits(s, ss)?);
+        let (zone_hours, minutes) = (of_two_digits(zh, zhh)?, of_two_digits(zm, zmm)?);
+        let zone_minutes = i16::from(zone_hours) * 60 + i16::from(minutes);
+        let zone_minutes = match sign {
+            b'+' => zone_minutes,
+            b'-' => -zone_minutes,
+            _ => return None,
+        };
+        if minutes >= 60 {
             return None;
         }
-        let [hour, minute, second] = clock;
-        Self::of(date, hour, minute, second, zone)
+        Self::of(date, hour, minute, second, zone_minutes)
     }
 
     pub(crate) fn of_string(string: &IString<'_>) -> Option<Self> {
@@ -235,29 +255,11 @@ fn two_digits(number: u16) -> [u8; 2] {
     [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
 
-/// Takes exactly this many digits, at most four.
-fn digits(rest: &mut &[u8], count: usize) -> Option<u16> {
-    let (digits, more) = rest.split_at_checked(count)?;
-    *rest = more;
-    digits.iter().try_fold(0, |number: u16, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + u16::from(digit - b'0'))
-    })
-}
-
-fn expect(rest: &mut &[u8], byte: u8) -> Option<()> {
-    let (&first, more) = rest.split_first()?;
-    (first == byte).then(|| *rest = more)
-}
-
-/// Takes `-Feb-1994`.
-fn month_and_year(rest: &mut &[u8], day: u16) -> Option<Date> {
-    expect(rest, b'-')?;
-    let (name, more) = rest.split_at_checked(3)?;
-    *rest = more;
-    let month = MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month.as_slice()))? + 1;
-    expect(rest, b'-')?;
-    let year = digits(rest, 4)?;
-    Date::of(year, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
+/// The number of two digits.
+#[inline]
+fn of_two_digits(tens: u8, ones: u8) -> Option<u8> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| tens * 10 + ones)
 }
 
 #[cfg(test)]

@@ -112,9 +112,10 @@ impl<'a> Item<'a> for Flag<'a> {
     }
 
     #[inline]
-    fn check_form(&self, written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        match self {
-            Self::Other(name) if name.0.contains(&b']') => check.meet(Quirk::BracketInFlag, written.offset()),
+    fn pass(cursor: &mut Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let offset = cursor.offset();
+        match Self::read(cursor)? {
+            Self::Other(name) if name.0.contains(&b']') => check.meet(Quirk::BracketInFlag, offset),
             _ => Ok(()),
         }
     }

@@ -109,6 +109,8 @@ mod quirks;
 pub mod quota;
 pub mod replace;
 pub mod response;
+mod runs;
+mod scan;
 pub mod search;
 mod segments;
 pub mod select;

@@ -8,17 +8,19 @@ use bytes::Bytes;
 use mail_wire::InvalidMessage;
 
 use crate::Limits;
+use crate::chars;
 use crate::code::{Code, Condition, Status};
 use crate::command::TaggedCommand;
 use crate::fetch::FetchItem;
 use crate::mailbox::Names;
 use crate::quirks::{Check, Quirk, QuirkCounts, Quirks};
 use crate::response::{Response, Shape, is_fetch};
+use crate::scan::{self, Extent, Manner, Scanner};
 use crate::search::{SearchResult, Threads};
 use crate::sequence::NumberList;
 use crate::tag::Tag;
 use crate::tape::{Cursor, Item, STREAMED_ARGUMENT};
-use crate::token::{Extent, Hole, Kind, Manner, Scanner, Span, Token, Until};
+use crate::token::{Hole, Kind, Span, Tape, Token};
 use crate::verb::Verb;
 
 /// Parses frames, one at a time, over a tape that it keeps: no allocation once the tape has grown.
@@ -27,7 +29,7 @@ use crate::verb::Verb;
 /// was streamed, join head and tail and name the [`Hole`].
 #[derive(Debug)]
 pub struct Parser {
-    tape: Vec<Token>,
+    tape: Tape,
     limits: Limits,
     names: Names,
     command_quirks: Quirks,
@@ -52,7 +54,7 @@ impl Parser {
     #[must_use]
     pub fn with_limits(limits: Limits) -> Self {
         Self {
-            tape: Vec::new(),
+            tape: Tape::default(),
             limits,
             names: Names::default(),
             command_quirks: Quirks::STRICT,
@@ -90,13 +92,13 @@ impl Parser {
 
     /// Gives the tape's memory back: a large frame need not cost anything once it is gone.
     pub fn release(&mut self) {
-        self.tape = Vec::new();
+        self.tape = Tape::default();
     }
 
     /// Bytes of heap that the tape holds: at most 6 for each byte of the largest frame so far, and 1,024.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.tape.capacity() * size_of::<Token>()
+        self.tape.heap_bytes()
     }
 
     /// The command in a frame.
@@ -129,7 +131,7 @@ impl Parser {
         let check = Check::allowing(&limits, self.command_quirks, self.names);
         self.scan_command(frame, holes, extent, &check)?;
         self.mark_names();
-        let mut cursor = Cursor::new(frame, &self.tape);
+        let mut cursor = Cursor::new(frame, self.tape.tokens());
         let tagged = TaggedCommand::read(&mut cursor)?;
         cursor.end()?;
         tagged.command.check(&check)?;
@@ -156,7 +158,7 @@ impl Parser {
         holes: &[Hole],
     ) -> Result<Response<'a>, InvalidMessage> {
         self.scan_response(frame, holes, Extent::Whole)?;
-        Response::read(&mut Cursor::new(frame, &self.tape))
+        Response::read(&mut Cursor::new(frame, self.tape.tokens()))
     }
 
     /// The response that a frame begins, seen from a literal that is being streamed: `head` ends with the
@@ -181,7 +183,7 @@ impl Parser {
         holes: &[Hole],
     ) -> Result<Response<'a>, InvalidMessage> {
         self.scan_response(head, holes, Extent::Head)?;
-        Response::read(&mut Cursor::new(head, &self.tape))
+        Response::read(&mut Cursor::new(head, self.tape.tokens()))
     }
 
     /// The command in a frame, as a value that can be kept.
@@ -260,12 +262,18 @@ impl Parser {
         Ok(self.keep(head, holes))
     }
 
+    /// What the last parse left on the tape.
+    #[cfg(test)]
+    pub(crate) fn tokens(&self) -> &[Token] {
+        self.tape.tokens()
+    }
+
     fn keep<K>(&mut self, frame: Bytes, holes: &[Hole]) -> Parsed<K> {
         let has_holes = !holes.is_empty();
         let tape = if frame.len() > COPIED_FRAME_BYTES_MAX {
-            Kept::Whole(Arc::new(std::mem::take(&mut self.tape)))
+            Kept::Whole(Arc::new(self.tape.take()))
         } else {
-            Kept::Copy(Arc::from(self.tape.as_slice()))
+            Kept::Copy(Arc::from(self.tape.tokens()))
         };
         Parsed { frame, tape, has_holes, kind: PhantomData }
     }
@@ -281,8 +289,14 @@ impl Parser {
         if frame.len() > Token::FRAME_BYTES_MAX {
             return Err(InvalidMessage::new("frame too large", Token::FRAME_BYTES_MAX));
         }
-        self.tape.clear();
-        Ok(Scanner { frame, at: 0, tape: &mut self.tape, check, holes, manner, extent })
+        self.tape.reset(check.limits);
+        Ok(Scanner {
+            frame,
+            at: 0,
+            tape: &mut self.tape,
+            check,
+            shape: scan::Shape { manner, extent, holes },
+        })
     }
 
     fn scan_command(
@@ -310,7 +324,7 @@ impl Parser {
             }
             return Ok(());
         }
-        scanner.elements(Until::EndOfFrame)?;
+        scanner.elements()?;
         self.mark_names();
         Ok(())
     }
@@ -335,7 +349,7 @@ impl Parser {
         match first {
             b"+" => {
                 one_space(&mut scanner, Quirk::EmptyContinuation)?;
-                scanner.text(true)
+                scanner.text()
             }
             b"*" => {
                 let scanned = scan_untagged(&mut scanner);
@@ -367,7 +381,7 @@ impl Parser {
     /// The whole response is malformed.
     fn mark_invalid(&mut self) {
         self.tape.truncate(1);
-        if let Some(first) = self.tape.first_mut() {
+        if let Some(first) = self.tape.get_mut(0) {
             first.mark_invalid();
         }
     }
@@ -379,18 +393,22 @@ impl Parser {
         check: &Check<'_>,
     ) -> Result<(), InvalidMessage> {
         match shape {
+            // All that may be malformed in it is marked where it stands.
+            Scanned::Fetch => {
+                self.check_items(frame, 4, check);
+                return Ok(());
+            }
             Scanned::Status => self.check_code(frame, 2, check),
-            Scanned::Fetch => self.check_items(frame, 4, check),
             Scanned::Other => self.mark_names(),
         }
-        let response = Response::read(&mut Cursor::new(frame, &self.tape))?;
+        let response = Response::read(&mut Cursor::new(frame, self.tape.tokens()))?;
         response.check(check)
     }
 
     /// Notes on the tape how its names are spelled. FETCH and status responses have none.
     fn mark_names(&mut self) {
         if self.names == Names::Utf8 {
-            Token::mark_utf8(&mut self.tape);
+            Token::mark_utf8(self.tape.tokens_mut());
         }
     }
 
@@ -400,7 +418,7 @@ impl Parser {
         if !has_code {
             return;
         }
-        let mut cursor = Cursor::new(frame, self.tape.get(1..).unwrap_or_default());
+        let mut cursor = Cursor::new(frame, self.tape.tokens().get(1..).unwrap_or_default());
         let checked = Status::read(&mut cursor)
             .and_then(|status| status.code.as_ref().map_or(Ok(()), |code: &Code<'_>| code.check(check)));
         if checked.is_err()
@@ -412,20 +430,20 @@ impl Parser {
 
     /// Marks every FETCH item from the token at `at` on that is malformed.
     fn check_items(&mut self, frame: &[u8], mut at: usize, check: &Check<'_>) {
-        while let Some(tokens) = self.tape.get(at..).filter(|tokens| !tokens.is_empty()) {
+        while let Some(tokens) = self.tape.tokens().get(at..).filter(|tokens| !tokens.is_empty()) {
             let mut cursor = Cursor::new(frame, tokens);
             let met = check.met();
-            let good = FetchItem::read(&mut cursor).and_then(|item| item.check(check)).is_ok();
+            let good = FetchItem::pass(&mut cursor, check).is_ok();
             let separate = cursor.peek().is_none_or(Token::is_spaced);
-            if !good || !separate {
-                check.forget_since(met);
-                cursor = Cursor::new(frame, tokens);
-                FetchItem::skip(&mut cursor);
+            if good && separate {
+                at = self.tape.len() - cursor.tokens.len();
+                continue;
             }
+            check.forget_since(met);
+            cursor = Cursor::new(frame, tokens);
+            FetchItem::skip(&mut cursor);
             let next = self.tape.len() - cursor.tokens.len();
-            if (!good || !separate)
-                && let Some(token) = self.tape.get_mut(at)
-            {
+            if let Some(token) = self.tape.get_mut(at) {
                 token.mark_invalid();
             }
             at = next;
@@ -454,16 +472,19 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
     scanner.space()?;
     let mut word = scanner.word(true)?.of(frame);
     if word.first().is_some_and(u8::is_ascii_digit) {
+        let number: Option<u32> = chars::number(word);
         scanner.space()?;
         word = scanner.word(true)?.of(frame);
-        scanner.elements(Until::EndOfFrame)?;
-        let fetch = is_fetch(word) && scanner.tape.get(3).is_some_and(|token| token.kind() == Kind::List);
-        // Nothing may follow the list.
-        let whole = scanner.tape.get(3).is_some_and(|token| token.width() + 3 == scanner.tape.len());
-        return match (fetch, whole) {
-            (true, true) => Ok(Scanned::Fetch),
-            (true, false) => Err(InvalidMessage::new("more than one list", 0)),
-            (false, _) => Ok(Scanned::Other),
+        scanner.elements()?;
+        let list = scanner.tape.get(3).filter(|token| is_fetch(word) && token.kind() == Kind::List);
+        return match (list, number) {
+            (None, _) => Ok(Scanned::Other),
+            // Nothing may follow the list.
+            (Some(list), _) if list.inner_len() + 4 != scanner.tape.len() => {
+                Err(InvalidMessage::new("more than one list", 0))
+            }
+            (Some(list), Some(1..)) if list.is_spaced() => Ok(Scanned::Fetch),
+            _ => Err(InvalidMessage::new("malformed FETCH", 0)),
         };
     }
     match Shape::of_word(word) {
@@ -480,7 +501,7 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
             let numbers =
                 if end < frame.len() { numbers.strip_suffix(b" ").unwrap_or(numbers) } else { numbers };
             NumberList::check(numbers, start, scanner.check)?;
-            scanner.elements(Until::EndOfFrame)?;
+            scanner.elements()?;
             Ok(Scanned::Other)
         }
         Shape::Threads => {
@@ -490,7 +511,7 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
             Ok(Scanned::Other)
         }
         Shape::Elements => {
-            scanner.elements(Until::EndOfFrame)?;
+            scanner.elements()?;
             Ok(Scanned::Other)
         }
     }
@@ -500,13 +521,13 @@ fn scan_untagged(scanner: &mut Scanner<'_, '_>) -> Result<Scanned, InvalidMessag
 /// as some servers have it.
 fn scan_status(scanner: &mut Scanner<'_, '_>) -> Result<(), InvalidMessage> {
     one_space(scanner, Quirk::NoText)?;
-    if scanner.frame.get(scanner.at) == Some(&b'[') && scanner.bracketed(true)? {
+    if scanner.frame.get(scanner.at) == Some(&b'[') && scanner.bracketed()? {
         match scanner.frame.get(scanner.at) {
             Some(b' ') => scanner.at += 1,
             _ => scanner.check.meet(Quirk::NoTextAfterCode, scanner.at)?,
         }
     }
-    scanner.text(true)
+    scanner.text()
 }
 
 /// The space in front of text, which some servers leave out with the text. What follows it belongs to the text.

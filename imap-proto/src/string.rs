@@ -80,6 +80,19 @@ impl<'a> IString<'a> {
         }
     }
 
+    /// How many bytes the content is.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let (mut len, mut rest) = (self.raw.len(), self.raw);
+        while self.escaped
+            && let Some(at) = memchr::memchr(b'\\', rest)
+        {
+            len -= 1;
+            rest = rest.get(at + 2..).unwrap_or_default();
+        }
+        len
+    }
+
     /// True without content.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -188,10 +201,7 @@ impl<'a> Data<'a> {
     pub fn len(&self) -> Option<u64> {
         match self {
             Self::Nil => None,
-            Self::Inline(string) => Some(match string.as_plain() {
-                Some(bytes) => bytes.len() as u64,
-                None => string.bytes().count() as u64,
-            }),
+            Self::Inline(string) => Some(string.len() as u64),
             Self::Shared(bytes) => Some(bytes.len() as u64),
             Self::Streamed { bytes, .. } => Some(*bytes),
         }
@@ -351,6 +361,7 @@ mod tests {
     fn escapes_are_undone_by_whoever_looks() {
         let escaped = IString::escaped(br#"a\"b\\"#);
         assert_eq!(escaped.as_plain(), None);
+        assert_eq!(escaped.len(), 4);
         assert_eq!(escaped, r#"a"b\"#);
         assert_eq!(escaped, IString::plain(br#"a"b\"#));
         assert!(escaped.eq_ignore_ascii_case(br#"A"B\"#));

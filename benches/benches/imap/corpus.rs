@@ -88,28 +88,73 @@ pub(crate) fn responses_checked(frames: Vec<Vec<u8>>) -> Corpus {
     )
 }
 
+/// 500 FETCH replies of about 1 KB, as a mail client asks for them to show a mailbox: five shapes of message in turns.
 pub(crate) fn fetch_metadata() -> Corpus {
-    let frame = |n: usize| {
-        let person = format!("(\"Person Number {n}\" NIL \"person{n}\" \"example.org\")");
-        let text = format!(
-            "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"utf-8\" \"FORMAT\" \"flowed\") NIL NIL \"QUOTED-PRINTABLE\" {} {} NIL NIL NIL NIL)",
-            1000 + n,
-            20 + n % 50
-        );
-        let html = text.replace("PLAIN", "HTML");
-        format!(
-            "* {n} FETCH (UID {} FLAGS (\\Seen $Forwarded) INTERNALDATE \"17-Jul-2024 02:44:25 -0700\" RFC822.SIZE {} \
-             ENVELOPE (\"Wed, 17 Jul 2024 02:23:25 -0700 (PDT)\" \"Re: meeting number {n} and minutes\" ({person}) ({person}) \
-             ({person}) ({person}{person}) NIL NIL \"<B27397-{n}@example.org>\" \"<B27398-{n}@example.org>\") \
-             BODYSTRUCTURE (({text}{html} \"ALTERNATIVE\" (\"BOUNDARY\" \"----=_Part_{n}\") NIL NIL NIL)\
-             (\"APPLICATION\" \"PDF\" (\"NAME\" \"minutes-{n}.pdf\") NIL NIL \"BASE64\" 40044 NIL (\"ATTACHMENT\" (\"FILENAME\" \"minutes-{n}.pdf\")) NIL NIL) \
-             \"MIXED\" (\"BOUNDARY\" \"----=_Outer_{n}\") NIL NIL NIL))",
-            4_827_313 + n,
-            44_286 + n
-        )
-        .into_bytes()
+    responses_checked((1..=500).map(|n| fetch_line(n).into_bytes()).collect())
+}
+
+fn fetch_line(n: usize) -> String {
+    let person = |k: usize| match k % 4 {
+        0 => format!("(NIL NIL \"list-{k}\" \"lists.example.org\")"),
+        1 => format!("(\"Person Number {k}\" NIL \"person{k}\" \"example.org\")"),
+        2 => format!("(\"=?utf-8?Q?J=C3=BCrgen_M{k}?=\" NIL \"juergen.m{k}\" \"mail.example.com\")"),
+        _ => format!("(\"\\\"Last{k}, First\\\" (Sales)\" NIL \"f.last{k}\" \"example.net\")"),
     };
-    responses_checked((1..=500).map(frame).collect())
+    let people = |first: usize, count: usize| -> String { (first..first + count).map(person).collect() };
+    let text = |subtype: &str| {
+        format!(
+            "(\"TEXT\" \"{subtype}\" (\"CHARSET\" \"utf-8\" \"FORMAT\" \"flowed\") NIL NIL \"QUOTED-PRINTABLE\" {} {} NIL NIL NIL NIL)",
+            1000 + n * 7,
+            20 + n % 50
+        )
+    };
+    let file = |media: &str, name: &str| {
+        format!(
+            "({media} (\"NAME\" \"{name}\") \"<part-{n}@example.org>\" NIL \"BASE64\" {} NIL (\"ATTACHMENT\" (\"FILENAME\" \"{name}\")) NIL NIL)",
+            40_044 + n
+        )
+    };
+    let boundary = format!("(\"BOUNDARY\" \"----=_Part_{n}_1907.1721206\") NIL NIL NIL");
+    let alternative = format!("({}{} \"ALTERNATIVE\" {boundary})", text("PLAIN"), text("HTML"));
+    let envelope = |n: usize, to: usize, cc: usize| {
+        let cc = if cc == 0 { "NIL".to_owned() } else { format!("({})", people(n + 30, cc)) };
+        format!(
+            "(\"Wed, 17 Jul 2024 02:23:25 -0700 (PDT)\" \"Re: meeting number {n} and what was said there\" ({p}) ({p}) ({p}) \
+             ({}) {cc} NIL \"<B27397-{n}@example.org>\" \"<B27398-{n}@example.org>\")",
+            people(n + 7, to),
+            p = person(n)
+        )
+    };
+    let structure = match n % 5 {
+        0 => text("PLAIN"),
+        1 => format!(
+            "({alternative}{} \"MIXED\" {boundary})",
+            file("\"APPLICATION\" \"PDF\"", &format!("minutes-{n}.pdf"))
+        ),
+        2 => alternative,
+        3 => format!(
+            "({}(\"MESSAGE\" \"RFC822\" NIL NIL NIL \"7BIT\" {} {} {} 73 NIL NIL NIL NIL) \"MIXED\" {boundary})",
+            text("PLAIN"),
+            3_028 + n,
+            envelope(n + 1, 1, 0),
+            text("PLAIN")
+        ),
+        _ => format!(
+            "({}{}{} \"RELATED\" {boundary})",
+            text("HTML"),
+            file("\"IMAGE\" \"PNG\"", "logo.png"),
+            file("\"IMAGE\" \"JPEG\"", &format!("photo {n}.jpeg"))
+        ),
+    };
+    let flags =
+        ["", "\\Seen", "\\Seen $Forwarded", "\\Answered \\Seen", "\\Seen \\Flagged NonJunk $label1"][n % 5];
+    let (to, cc) = if n.is_multiple_of(5) { (4, 5) } else { (1 + n % 3, n % 2) };
+    format!(
+        "* {n} FETCH (UID {} FLAGS ({flags}) INTERNALDATE \"17-Jul-2024 02:44:25 -0700\" RFC822.SIZE {} ENVELOPE {} BODYSTRUCTURE {structure})",
+        4_827_313 + n,
+        44_286 + n * 13,
+        envelope(n, to, cc)
+    )
 }
 
 pub(crate) fn fetch_literals() -> Corpus {

@@ -4,12 +4,13 @@ use std::hint::black_box;
 
 use benches::{Bar, Bench, Peer};
 use imap_codec::decode::Decoder;
+use imap_codec::imap_types::response::Response as CodecResponse;
 use imap_codec::{CommandCodec, ResponseCodec};
-use imap_proto::{FetchItem, Parser, Response};
+use imap_proto::{Parser, Response};
 
 use crate::corpus::{Corpus, commands};
-use crate::visit::{visit_command, visit_item, visit_response};
-use crate::{IMAP_CODEC, IMAP_PROTO, measure};
+use crate::visit::{visit_command, visit_response, visit_summary};
+use crate::{IMAP_CODEC, IMAP_PROTO, measure, visit_peers};
 
 pub(crate) fn parse_commands(bench: &mut Bench) {
     let corpus = commands();
@@ -19,7 +20,7 @@ pub(crate) fn parse_commands(bench: &mut Bench) {
         bench,
         "commands: parse, all visited",
         &corpus,
-        &[Bar::Allocations(0.0)],
+        &[Bar::Ratio(2.0), Bar::Allocations(0.0)],
         &mut || {
             for frame in &corpus.frames {
                 black_box(parser.command(frame).map(|tagged| visit_command(&tagged.command)).ok());
@@ -69,36 +70,57 @@ pub(crate) fn parse_alone(bench: &mut Bench, work: &'static str, corpus: &Corpus
     measure(bench, work, corpus, &[Bar::Allocations(0.0)], ours, &mut []);
 }
 
-/// Only what a message list shows.
-pub(crate) fn parse_summary(bench: &mut Bench, corpus: &Corpus) {
+/// What each side does with a FETCH reply that it has parsed.
+pub(crate) struct Visits {
+    pub(crate) ours: fn(&Response<'_>) -> usize,
+    pub(crate) codec: fn(&CodecResponse<'_>) -> usize,
+    pub(crate) proto: fn(&imap_proto_peer::Response<'_>) -> usize,
+}
+
+/// Every field visited, by the peers too.
+pub(crate) const ALL: Visits = Visits {
+    ours: visit_response,
+    codec: visit_peers::imap_codec_reply::visit,
+    proto: visit_peers::imap_proto_reply::visit,
+};
+
+/// Only what a list of messages shows.
+pub(crate) const SUMMARY: Visits = Visits {
+    ours: visit_summary,
+    codec: visit_peers::imap_codec_reply::visit_summary,
+    proto: visit_peers::imap_proto_reply::visit_summary,
+};
+
+pub(crate) fn parse_fetch(
+    bench: &mut Bench,
+    work: &'static str,
+    corpus: &Corpus,
+    ratio: f64,
+    visits: &Visits,
+) {
     let mut parser = Parser::new();
     let codec = ResponseCodec::default();
     measure(
         bench,
-        "FETCH metadata: parse, no structure visited",
+        work,
         corpus,
-        &[Bar::Allocations(0.0)],
+        &[Bar::Ratio(ratio), Bar::Allocations(0.0)],
         &mut || {
             for frame in &corpus.frames {
-                let sum = parser.response(frame).map(|response| match response {
-                    Response::Fetch { items, .. } => items
-                        .iter()
-                        .filter(|item| !matches!(item, FetchItem::BodyStructure(_)))
-                        .fold(0_usize, |sum, item| sum.wrapping_add(visit_item(&item))),
-                    _ => 0,
-                });
-                black_box(sum.ok());
+                black_box(parser.response(frame).map(|response| (visits.ours)(&response)).ok());
             }
         },
         &mut [
             Peer::new(IMAP_CODEC, &mut || {
-                corpus.lines.iter().for_each(|line| drop(black_box(codec.decode(line).ok())));
+                for line in &corpus.lines {
+                    black_box(codec.decode(line).map(|(_, response)| (visits.codec)(&response)).ok());
+                }
             }),
             Peer::new(IMAP_PROTO, &mut || {
-                corpus
-                    .lines
-                    .iter()
-                    .for_each(|line| drop(black_box(imap_proto_peer::Response::parse(line).ok())));
+                for line in &corpus.lines {
+                    let parsed = imap_proto_peer::Response::parse(line);
+                    black_box(parsed.map(|(_, response)| (visits.proto)(&response)).ok());
+                }
             }),
         ],
     );
@@ -111,7 +133,7 @@ pub(crate) fn own_responses(bench: &mut Bench, corpus: &Corpus) {
         bench,
         "FETCH metadata: parse to keep",
         corpus,
-        &[Bar::Allocations(1.0)],
+        &[Bar::Ratio(2.3), Bar::Allocations(1.0)],
         &mut || {
             for frame in &corpus.frames {
                 black_box(parser.parse_response(frame.clone(), &[]).ok());

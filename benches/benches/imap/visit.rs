@@ -2,8 +2,8 @@
 
 use imap_proto::search::SearchData;
 use imap_proto::{
-    Address, BodyPart, Command, CommonExtension, Envelope, FetchItem, List, Parameter, PartKind, Response,
-    SearchKey, StoreData,
+    Address, BodyPart, Command, CommonExtension, Envelope, FetchItem, IString, List, Parameter, PartKind,
+    Response, SearchKey, StoreData,
 };
 
 /// Adds up what a view holds, so that every field is read.
@@ -35,11 +35,20 @@ fn visit_found(data: &SearchData<'_>) -> usize {
     }
 }
 
-fn string(string: &Option<imap_proto::IString<'_>>) -> usize {
-    string.and_then(|s| s.as_plain()).map_or(0, <[u8]>::len)
+/// The same without BODYSTRUCTURE: what a list of messages shows.
+pub(crate) fn visit_summary(response: &Response<'_>) -> usize {
+    let Response::Fetch { items, .. } = response else { return 0 };
+    items
+        .iter()
+        .filter(|item| !matches!(item, FetchItem::BodyStructure(_)))
+        .fold(0, |sum, item| sum.wrapping_add(visit_item(&item)))
 }
 
-pub(crate) fn visit_item(item: &FetchItem<'_>) -> usize {
+fn nstring(nstring: &Option<IString<'_>>) -> usize {
+    nstring.as_ref().map_or(0, IString::len)
+}
+
+fn visit_item(item: &FetchItem<'_>) -> usize {
     match item {
         FetchItem::Uid(uid) => *uid as usize,
         FetchItem::Flags(flags) => flags.iter().map(|flag| flag.as_bytes().len()).sum(),
@@ -56,50 +65,56 @@ pub(crate) fn visit_item(item: &FetchItem<'_>) -> usize {
 
 fn visit_envelope(envelope: &Envelope<'_>) -> usize {
     let addresses = |list: &List<'_, Address<'_>>| -> usize {
-        list.iter().map(|a| string(&a.name) + string(&a.adl) + string(&a.mailbox) + string(&a.host)).sum()
+        list.iter().map(|a| nstring(&a.name) + nstring(&a.adl) + nstring(&a.mailbox) + nstring(&a.host)).sum()
     };
-    let lists = [envelope.from, envelope.sender, envelope.reply_to, envelope.to, envelope.cc, envelope.bcc];
-    string(&envelope.date)
-        + string(&envelope.subject)
-        + string(&envelope.in_reply_to)
-        + string(&envelope.message_id)
-        + lists.iter().map(addresses).sum::<usize>()
+    let lists =
+        [&envelope.from, &envelope.sender, &envelope.reply_to, &envelope.to, &envelope.cc, &envelope.bcc];
+    nstring(&envelope.date)
+        + nstring(&envelope.subject)
+        + nstring(&envelope.in_reply_to)
+        + nstring(&envelope.message_id)
+        + lists.into_iter().map(addresses).sum::<usize>()
 }
 
 fn visit_parameters(parameters: &List<'_, Parameter<'_>>) -> usize {
-    parameters.iter().map(|p| string(&Some(p.name)) + string(&Some(p.value))).sum()
+    parameters.iter().map(|p| p.name.len() + p.value.len()).sum()
 }
 
 fn visit_common(common: &CommonExtension<'_>) -> usize {
     let disposition =
-        common.disposition.map_or(0, |d| string(&Some(d.name)) + visit_parameters(&d.parameters));
-    disposition + common.language.iter().map(|l| string(&Some(l))).sum::<usize>() + string(&common.location)
+        common.disposition.as_ref().map_or(0, |d| d.name.len() + visit_parameters(&d.parameters));
+    disposition + common.language.iter().map(|l| l.len()).sum::<usize>() + nstring(&common.location)
 }
 
 fn visit_part(part: &BodyPart<'_>) -> usize {
     match part {
         BodyPart::Multi(multi) => {
             multi.parts.iter().map(|part| visit_part(&part)).sum::<usize>()
-                + string(&Some(multi.subtype))
-                + multi.extension.map_or(0, |e| visit_parameters(&e.parameters) + visit_common(&e.common))
+                + multi.subtype.len()
+                + multi
+                    .extension
+                    .as_ref()
+                    .map_or(0, |e| visit_parameters(&e.parameters) + visit_common(&e.common))
         }
         BodyPart::Single(single) => {
             let inner = match &single.kind {
-                PartKind::Message { envelope, body, .. } => {
-                    envelope.value().map_or(0, |envelope| visit_envelope(&envelope))
+                PartKind::Message { envelope, body, lines } => {
+                    usize::try_from(*lines).unwrap_or(0)
+                        + envelope.value().map_or(0, |envelope| visit_envelope(&envelope))
                         + body.value().map_or(0, |part| visit_part(&part))
                 }
                 PartKind::Text { lines } => usize::try_from(*lines).unwrap_or(0),
                 PartKind::Basic => 0,
             };
             inner
-                + string(&Some(single.media_type))
-                + string(&Some(single.subtype))
-                + string(&single.id)
-                + string(&single.description)
-                + string(&single.encoding)
+                + single.media_type.len()
+                + single.subtype.len()
+                + nstring(&single.id)
+                + nstring(&single.description)
+                + nstring(&single.encoding)
+                + usize::try_from(single.octets).unwrap_or(0)
                 + visit_parameters(&single.parameters)
-                + single.extension.map_or(0, |e| string(&e.md5) + visit_common(&e.common))
+                + single.extension.as_ref().map_or(0, |e| nstring(&e.md5) + visit_common(&e.common))
         }
     }
 }

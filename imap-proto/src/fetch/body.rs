@@ -2,12 +2,13 @@
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 
+use crate::chars::{key, keys};
 use crate::encode::{Encode, Encoder, Sink};
 use crate::fetch::Envelope;
 use crate::quirks::{Check, Quirk};
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List, Node, One};
-use crate::token::Kind;
+use crate::token::{Kind, Shapes, Token};
 
 /// One part of a message, with the parts inside it.
 // Parts are made on the stack one at a time while a tape is walked, and never stored.
@@ -53,7 +54,7 @@ pub enum PartKind<'a> {
         /// Size in lines.
         lines: u64,
     },
-    /// `message/rfc822`.
+    /// `message/rfc822` and `message/global`.
     Message {
         /// Its envelope.
         envelope: One<'a, Envelope<'a>>,
@@ -125,245 +126,300 @@ pub struct Parameter<'a> {
 impl<'a> Item<'a> for BodyPart<'a> {
     const SPACED: bool = false;
 
+    #[inline(always)]
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let mut inside = cursor.next()?.inside()?;
-        let multi = inside.peek().is_some_and(|token| matches!(token.kind(), Kind::List | Kind::Opaque));
-        if multi {
-            return MultiPart::read(&mut inside).map(Self::Multi);
-        }
-        let before = inside;
-        SinglePart::read(&mut inside)
-            .map(Self::Single)
-            .or_else(|error| MultiPart::read_without_parts(before).map(Self::Multi).map_err(|_| error))
-    }
-
-    /// Recursion is bounded: each level is a level of parentheses, which the tokeniser has counted.
-    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        match self {
-            Self::Multi(part) => {
-                if part.parts.is_empty() {
-                    check.meet(Quirk::MultipartWithoutParts, 0)?;
-                }
-                part.parts.check(check)?;
-                let Some(extension) = part.extension else { return Ok(()) };
-                extension.parameters.check_or_nil(check)?;
-                extension.common.check(check)
-            }
-            Self::Single(part) => {
-                part.parameters.check_or_nil(check)?;
-                if part.encoding.is_none() {
-                    check.meet(Quirk::NilEncoding, 0)?;
-                }
-                match &part.kind {
-                    PartKind::Message { envelope, body, .. } => {
-                        envelope.check(check)?;
-                        body.check(check)?;
-                    }
-                    PartKind::Basic if is_message(&part.media_type, &part.subtype) => {
-                        check.meet(Quirk::MessageWithoutEnvelope, 0)?
-                    }
-                    PartKind::Basic | PartKind::Text { .. } => {}
-                }
-                part.extension.map_or(Ok(()), |extension| extension.common.check(check))
-            }
+        let inside = cursor.enter(Shapes::LIST)?;
+        match Form::of(&inside) {
+            Form::Multi => MultiPart::read(inside).map(Self::Multi),
+            Form::Single => SinglePart::read(inside).map(Self::Single),
+            Form::WithoutParts => MultiPart::read_without_parts(inside).map(Self::Multi),
         }
     }
 
-    fn check_form(&self, mut written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        let (is_zero, extension) = match self {
-            Self::Multi(part) => (false, part.extension.map(|extension| extension.common)),
-            Self::Single(part) => {
-                let lines = match part.kind {
-                    PartKind::Basic => 1,
-                    PartKind::Text { lines } | PartKind::Message { lines, .. } => lines,
-                };
-                (part.octets == 0 || lines == 0, part.extension.map(|extension| extension.common))
-            }
-        };
-        let is_bare = extension.is_some_and(|common| {
-            common.disposition.is_some_and(|disposition| disposition.parameters.is_empty())
-        });
-        // A zero may stand for what is no number, and a disposition without parameters for a bare string.
-        if is_zero || is_bare { self.check_fields(written.next()?.inside()?, check) } else { Ok(()) }
+    /// Recursion is bounded: each level is a level of parentheses, which the scan has counted.
+    fn pass(cursor: &mut Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let inside = cursor.enter(Shapes::LIST)?;
+        match Form::of(&inside) {
+            Form::Multi => MultiPart::pass(inside, check),
+            Form::Single => SinglePart::pass(inside, check),
+            Form::WithoutParts => MultiPart::pass_without_parts(inside, check),
+        }
     }
 }
 
-impl<'a> BodyPart<'a> {
-    /// Looks at the fields that have stood for something else.
-    #[cold]
-    fn check_fields(&self, mut fields: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        let (mut at, mut disposition_at) = (0, 0);
-        if let Self::Single(part) = self {
-            disposition_at = match part.kind {
-                PartKind::Basic => 8,
-                PartKind::Text { .. } => 9,
-                PartKind::Message { .. } => 11,
-            };
-        } else {
-            while fields.peek().is_some_and(|token| token.kind() == Kind::List) {
-                fields.next()?;
-            }
-            // Subtype and parameters come first; NIL may stand for the parts.
-            let nil = fields;
-            if !fields.next()?.is_nil() {
-                fields = nil;
-            }
-            disposition_at += 2;
+/// What the first elements of a part say it is.
+enum Form {
+    Multi,
+    Single,
+    WithoutParts,
+}
+
+impl Form {
+    #[inline(always)]
+    fn of(inside: &Cursor<'_>) -> Self {
+        match inside.tokens {
+            [first, second, ..] if first.is(Shapes::STRING) && second.is(Shapes::STRING) => Self::Single,
+            _ if begins_with_list(inside) => Self::Multi,
+            _ => Self::WithoutParts,
         }
-        let is_text = matches!(self, Self::Single(SinglePart { kind: PartKind::Text { .. }, .. }));
-        while !fields.is_empty() {
-            let field = fields.next()?;
-            if field.is_negative() {
-                check.meet(Quirk::NegativeNumber, field.token.start())?;
-            }
-            if at == disposition_at && field.string().is_ok() {
-                check.meet(Quirk::BareDisposition, field.token.start())?;
-            }
-            at += 1;
-        }
-        if is_text && at == 7 { check.meet(Quirk::MissingLines, fields.offset()) } else { Ok(()) }
     }
+}
+
+#[inline(always)]
+fn begins_with_list(inside: &Cursor<'_>) -> bool {
+    inside.peek().is_some_and(|token| matches!(token.kind(), Kind::List | Kind::Opaque))
 }
 
 impl<'a> MultiPart<'a> {
-    fn read(inside: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        // The parts are the lists in front.
-        let all = *inside;
-        while inside.peek().is_some_and(|token| token.kind() == Kind::List) {
-            inside.next()?;
-        }
-        let parts = all.up_to(inside).rest();
-        let subtype = inside.spaced()?;
-        Self::read_behind(parts, &subtype, inside)
+    #[inline(always)]
+    fn read(mut inside: Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let all = inside;
+        while inside.enter(Shapes::LIST).is_ok() {}
+        let parts = all.up_to(&inside).rest();
+        Self::read_behind(parts, inside)
     }
 
     /// Subtype, parameters and more, which no single part begins with; a NIL may stand for the parts.
     #[cold]
     fn read_without_parts(mut inside: Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let first = inside.next()?;
-        let subtype = if first.is_nil() { inside.spaced()? } else { first };
+        if inside.peek().is_some_and(Token::is_nil) {
+            inside.next()?;
+        }
+        Self::read_behind(List::of(&[]), inside)
+    }
+
+    #[inline(always)]
+    fn read_behind(parts: List<'a, BodyPart<'a>>, mut inside: Cursor<'a>) -> Result<Self, InvalidMessage> {
+        Ok(Self {
+            parts,
+            subtype: inside.string()?,
+            extension: if inside.is_empty() {
+                None
+            } else {
+                Some(MultiExtension {
+                    parameters: inside.list_or_nil()?,
+                    common: CommonExtension::read(&mut inside)?,
+                })
+            },
+        })
+    }
+
+    #[inline(always)]
+    fn pass(mut inside: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let mut first = true;
+        while let Some(token) = inside.peek().filter(|token| token.is(Shapes::LIST)) {
+            if !first && token.is_spaced() {
+                check.meet(Quirk::SpaceBetween, token.start())?;
+            }
+            first = false;
+            BodyPart::pass(&mut inside, check)?;
+        }
+        inside.pass(Shapes::STRING.spaced())?;
+        Self::pass_behind(inside, check)
+    }
+
+    #[cold]
+    fn pass_without_parts(mut inside: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        let offset = inside.offset();
+        let subtype = if inside.peek().is_some_and(Token::is_nil) {
+            inside.next()?;
+            Shapes::STRING.spaced()
+        } else {
+            Shapes::STRING
+        };
+        inside.pass(subtype)?;
         if inside.is_empty() {
             return inside.fail("expected parameters");
         }
-        Self::read_behind(List::of(&[]), &subtype, &mut inside)
+        Self::pass_behind(inside, check)?;
+        check.meet(Quirk::MultipartWithoutParts, offset)
     }
 
-    fn read_behind(
-        parts: List<'a, BodyPart<'a>>,
-        subtype: &Node<'a>,
-        inside: &mut Cursor<'a>,
-    ) -> Result<Self, InvalidMessage> {
-        let subtype = subtype.string()?;
-        let extension = if inside.is_empty() {
-            None
-        } else {
-            Some(MultiExtension {
-                parameters: inside.spaced()?.list_or_nil()?,
-                common: CommonExtension::read(inside)?,
-            })
-        };
-        Ok(Self { parts, subtype, extension })
+    #[inline(always)]
+    fn pass_behind(mut inside: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if inside.is_empty() {
+            return Ok(());
+        }
+        inside.pass_list_or_nil::<Parameter<'_>>(check)?;
+        CommonExtension::pass(&mut inside, check)
     }
 }
 
 impl<'a> SinglePart<'a> {
-    fn read(inside: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let media_type = inside.next()?.string()?;
-        let subtype = inside.spaced()?.string()?;
-        let parameters = inside.spaced()?.list_or_nil()?;
-        let id = inside.spaced()?.nstring()?;
-        let description = inside.spaced()?.nstring()?;
-        let encoding = inside.spaced()?.nstring()?;
-        let octets = inside.spaced()?.number_or_negative()?;
-        let kind = if media_type.eq_ignore_ascii_case(b"TEXT") {
-            let lines = if inside.is_empty() { 0 } else { inside.spaced()?.number_or_negative()? };
-            PartKind::Text { lines }
-        } else if is_message(&media_type, &subtype)
-            && inside.peek().is_some_and(|token| matches!(token.kind(), Kind::List | Kind::Opaque))
-        {
-            let (envelope, body) = (One::list_at(inside)?, One::list_at(inside)?);
-            PartKind::Message { envelope, body, lines: inside.spaced()?.number_or_negative()? }
-        } else {
-            PartKind::Basic
-        };
-        let extension = if inside.is_empty() {
-            None
-        } else {
-            Some(SingleExtension { md5: inside.spaced()?.nstring()?, common: CommonExtension::read(inside)? })
-        };
-        Ok(Self { media_type, subtype, parameters, id, description, encoding, octets, kind, extension })
+    #[inline(always)]
+    fn read(mut inside: Cursor<'a>) -> Result<Self, InvalidMessage> {
+        let (media_type, subtype) = (inside.string()?, inside.string()?);
+        Ok(Self {
+            media_type,
+            subtype,
+            parameters: inside.list_or_nil()?,
+            id: inside.nstring()?,
+            description: inside.nstring()?,
+            encoding: inside.nstring()?,
+            octets: inside.next()?.number_or_negative()?,
+            kind: match Family::of(&media_type, &subtype, &inside) {
+                // Some servers leave the lines out.
+                Family::Text if inside.is_empty() => PartKind::Text { lines: 0 },
+                Family::Text => PartKind::Text { lines: inside.next()?.number_or_negative()? },
+                Family::Message => PartKind::Message {
+                    envelope: One::list_at(&mut inside)?,
+                    body: One::list_at(&mut inside)?,
+                    lines: inside.next()?.number_or_negative()?,
+                },
+                Family::Basic | Family::BareMessage => PartKind::Basic,
+            },
+            extension: if inside.is_empty() {
+                None
+            } else {
+                let md5 = inside.nstring()?;
+                Some(SingleExtension { md5, common: CommonExtension::read(&mut inside)? })
+            },
+        })
+    }
+
+    #[inline(always)]
+    fn pass(mut inside: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        const NSTRING: Shapes = Shapes::NSTRING.spaced();
+        let (media_type, subtype) = (inside.string()?, inside.spaced()?.string()?);
+        inside.pass_list_or_nil::<Parameter<'_>>(check)?;
+        inside.pass(NSTRING)?;
+        inside.pass(NSTRING)?;
+        if inside.peek().is_some_and(Token::is_nil) {
+            check.meet(Quirk::NilEncoding, inside.offset())?;
+        }
+        inside.pass(NSTRING)?;
+        inside.spaced()?.pass_number(check)?;
+        match Family::of(&media_type, &subtype, &inside) {
+            Family::Text if inside.is_empty() => check.meet(Quirk::MissingLines, inside.offset())?,
+            Family::Text => inside.spaced()?.pass_number(check)?,
+            Family::Message => {
+                One::<Envelope<'_>>::list_at(&mut inside)?.check(check)?;
+                One::<BodyPart<'_>>::list_at(&mut inside)?.check(check)?;
+                inside.spaced()?.pass_number(check)?;
+            }
+            Family::BareMessage => check.meet(Quirk::MessageWithoutEnvelope, inside.offset())?,
+            Family::Basic => {}
+        }
+        if inside.is_empty() {
+            return Ok(());
+        }
+        inside.pass(NSTRING)?;
+        CommonExtension::pass(&mut inside, check)
     }
 }
 
-fn is_message(media_type: &IString<'_>, subtype: &IString<'_>) -> bool {
-    media_type.eq_ignore_ascii_case(b"MESSAGE") && subtype.eq_ignore_ascii_case(b"RFC822")
+/// What a part has by its type.
+enum Family {
+    Basic,
+    Text,
+    Message,
+    /// A message described as any other part.
+    BareMessage,
+}
+
+impl Family {
+    #[inline(always)]
+    fn of(media_type: &IString<'_>, subtype: &IString<'_>, rest: &Cursor<'_>) -> Self {
+        keys! { TEXT = "TEXT", MESSAGE = "MESSAGE" }
+        match media_type.as_plain().map_or(0, key) {
+            TEXT => Self::Text,
+            MESSAGE if subtype.eq_ignore_ascii_case(b"RFC822") => {
+                if begins_with_list(rest) {
+                    Self::Message
+                } else {
+                    Self::BareMessage
+                }
+            }
+            _ => Self::Basic,
+        }
+    }
 }
 
 impl<'a> CommonExtension<'a> {
+    #[inline(always)]
     fn read(inside: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let mut common = Self::default();
+        Ok(Self {
+            disposition: if inside.is_empty() { None } else { Disposition::read(inside)? },
+            language: if inside.is_empty() { List::default() } else { Self::language(inside)? },
+            location: if inside.is_empty() { None } else { inside.nstring()? },
+        })
+    }
+
+    /// A single language may stand without parentheses: a list of what is taken off the cursor.
+    #[inline(always)]
+    fn language(inside: &mut Cursor<'a>) -> Result<List<'a, IString<'a>>, InvalidMessage> {
+        if inside.peek().is_some_and(|token| token.is(Shapes::LIST_OR_NIL)) {
+            return inside.list_or_nil();
+        }
+        let before = *inside;
+        inside.string()?;
+        Ok(before.up_to(inside).rest())
+    }
+
+    #[inline(always)]
+    fn pass(inside: &mut Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        const NSTRING: Shapes = Shapes::NSTRING.spaced();
         if inside.is_empty() {
-            return Ok(common);
+            return Ok(());
         }
         let disposition = inside.spaced()?;
         if !disposition.is_nil() {
-            common.disposition = Some(Disposition::read(&disposition)?);
+            Disposition::pass(&disposition, check)?;
         }
         if inside.is_empty() {
-            return Ok(common);
+            return Ok(());
         }
-        // A single language may stand without parentheses: a list of what is left of the cursor, one long.
-        let before = *inside;
         let language = inside.spaced()?;
-        if language.token.kind() == Kind::List {
-            common.language = language.list()?;
-        } else if language.nstring()?.is_some() {
-            common.language = before.up_to(inside).rest();
+        if language.token.is(Shapes::LIST) {
+            language.list::<IString<'_>>()?.check(check)?;
+        } else {
+            language.nstring()?;
         }
         if inside.is_empty() {
-            return Ok(common);
+            return Ok(());
         }
-        common.location = inside.spaced()?.nstring()?;
-        Ok(common)
-    }
-
-    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        if let Some(disposition) = &self.disposition {
-            disposition.parameters.check_or_nil(check)?;
-        }
-        self.language.check(check)
+        inside.pass(NSTRING)
     }
 }
 
 impl<'a> Disposition<'a> {
-    fn read(node: &Node<'a>) -> Result<Self, InvalidMessage> {
-        let Ok(mut fields) = node.inside() else {
+    #[inline(always)]
+    fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, InvalidMessage> {
+        let Ok(mut inside) = cursor.enter(Shapes::LIST_OR_NIL) else {
             // Some servers send the name alone.
-            return Ok(Self { name: node.string()?, parameters: List::of(&[]) });
+            return Ok(Some(Self { name: cursor.string()?, parameters: List::of(&[]) }));
         };
-        let disposition =
-            Self { name: fields.next()?.string()?, parameters: fields.spaced()?.list_or_nil()? };
-        fields.end()?;
-        Ok(disposition)
+        if inside.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self { name: inside.string()?, parameters: inside.list_or_nil()? }))
+    }
+
+    #[inline(always)]
+    fn pass(node: &Node<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        if node.token.is(Shapes::STRING) {
+            return check.meet(Quirk::BareDisposition, node.token.start());
+        }
+        let mut fields = node.inside()?;
+        fields.pass(Shapes::STRING)?;
+        fields.pass_list_or_nil::<Parameter<'_>>(check)?;
+        fields.end()
     }
 }
 
 impl<'a> Item<'a> for Parameter<'a> {
+    #[inline(always)]
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        Ok(Self {
-            name: cursor.next()?.string()?,
-            value: cursor.spaced()?.nstring()?.unwrap_or(IString::EMPTY),
-        })
+        Ok(Self { name: cursor.string()?, value: cursor.nstring()?.unwrap_or(IString::EMPTY) })
     }
 
-    #[inline]
-    fn check_form(&self, mut written: Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        if !self.value.is_empty() {
-            return Ok(());
+    #[inline(always)]
+    fn pass(cursor: &mut Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        cursor.pass(Shapes::STRING)?;
+        if cursor.peek().is_some_and(Token::is_nil) {
+            check.meet(Quirk::NilParameter, cursor.offset())?;
         }
-        written.next()?;
-        let value = written.next()?;
-        if value.is_nil() { check.meet(Quirk::NilParameter, value.token.start()) } else { Ok(()) }
+        cursor.pass(Shapes::NSTRING.spaced())
     }
 }
 

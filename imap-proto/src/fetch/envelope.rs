@@ -6,6 +6,7 @@ use crate::encode::{Encode, Encoder, Sink};
 use crate::quirks::Check;
 use crate::string::IString;
 use crate::tape::{Cursor, Item, List};
+use crate::token::Shapes;
 
 /// The envelope of a message: fields of its header, as the server parsed them. An empty address list is `NIL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,46 +47,60 @@ pub struct Address<'a> {
 }
 
 impl<'a> Item<'a> for Envelope<'a> {
+    #[inline(always)]
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let mut inside = cursor.next()?.inside()?;
-        let envelope = Self {
-            date: inside.next()?.nstring()?,
-            subject: inside.spaced()?.nstring()?,
-            from: inside.spaced()?.list_or_nil()?,
-            sender: inside.spaced()?.list_or_nil()?,
-            reply_to: inside.spaced()?.list_or_nil()?,
-            to: inside.spaced()?.list_or_nil()?,
-            cc: inside.spaced()?.list_or_nil()?,
-            bcc: inside.spaced()?.list_or_nil()?,
-            in_reply_to: inside.spaced()?.nstring()?,
-            message_id: inside.spaced()?.nstring()?,
-        };
-        inside.end()?;
-        Ok(envelope)
+        let mut inside = cursor.enter(Shapes::LIST)?;
+        Ok(Self {
+            date: inside.nstring()?,
+            subject: inside.nstring()?,
+            from: inside.list_or_nil()?,
+            sender: inside.list_or_nil()?,
+            reply_to: inside.list_or_nil()?,
+            to: inside.list_or_nil()?,
+            cc: inside.list_or_nil()?,
+            bcc: inside.list_or_nil()?,
+            in_reply_to: inside.nstring()?,
+            message_id: inside.nstring()?,
+        })
     }
 
-    fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
-        for addresses in [self.from, self.sender, self.reply_to, self.to, self.cc, self.bcc] {
-            addresses.check_or_nil(check)?;
+    fn pass(cursor: &mut Cursor<'a>, check: &Check<'_>) -> Result<(), InvalidMessage> {
+        const NSTRING: Shapes = Shapes::NSTRING.spaced();
+        let mut inside = cursor.enter(Shapes::LIST)?;
+        inside.pass(Shapes::NSTRING)?;
+        inside.pass(NSTRING)?;
+        for _ in ["from", "sender", "reply_to", "to", "cc", "bcc"] {
+            inside.pass_list_or_nil::<Address<'_>>(check)?;
         }
-        Ok(())
+        inside.pass(NSTRING)?;
+        inside.pass(NSTRING)?;
+        inside.end()
     }
 }
 
 impl<'a> Item<'a> for Address<'a> {
     const SPACED: bool = false;
 
-    #[inline]
+    #[inline(always)]
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
-        let mut inside = cursor.next()?.inside()?;
-        let address = Self {
-            name: inside.next()?.nstring()?,
-            adl: inside.spaced()?.nstring()?,
-            mailbox: inside.spaced()?.nstring()?,
-            host: inside.spaced()?.nstring()?,
-        };
-        inside.end()?;
-        Ok(address)
+        let mut inside = cursor.enter(Shapes::LIST)?;
+        Ok(Self {
+            name: inside.nstring()?,
+            adl: inside.nstring()?,
+            mailbox: inside.nstring()?,
+            host: inside.nstring()?,
+        })
+    }
+
+    #[inline(always)]
+    fn pass(cursor: &mut Cursor<'a>, _: &Check<'_>) -> Result<(), InvalidMessage> {
+        const NSTRING: Shapes = Shapes::NSTRING.spaced();
+        let mut inside = cursor.enter(Shapes::LIST)?;
+        inside.pass(Shapes::NSTRING)?;
+        inside.pass(NSTRING)?;
+        inside.pass(NSTRING)?;
+        inside.pass(NSTRING)?;
+        inside.end()
     }
 }
 

@@ -89,6 +89,7 @@ pub enum FetchItem<'a> {
 }
 
 impl<'a> Item<'a> for FetchItem<'a> {
+    #[inline(always)]
     fn read(cursor: &mut Cursor<'a>) -> Result<Self, InvalidMessage> {
         if cursor.peek().is_some_and(|token| token.is_invalid()) {
             return Ok(Self::Invalid(Self::skip(cursor)));
@@ -153,6 +154,7 @@ impl<'a> Item<'a> for FetchItem<'a> {
         })
     }
 
+    #[inline(always)]
     fn check(&self, check: &Check<'_>) -> Result<(), InvalidMessage> {
         match self {
             Self::Flags(flags) => flags.check(check),
