@@ -25,7 +25,7 @@
 //! | layer | here | looks at |
 //! | --- | --- | --- |
 //! | input | [`Input`] | bytes that wait; the TLS gate |
-//! | framing | [`LineFramer`], [`LiteralFramer`], [`DotReader`], [`DotWriter`] | each byte once |
+//! | framing | [`LineFramer`], [`LiteralFramer`], [`DotReader`], [`DotWriter`], [`ChunkReader`], [`ChunkWriter`] | each byte once |
 //! | obligations | [`Ticket`], [`Ledger`] | one reply for each command |
 //! | output | [`Outbox`] | slices on their way out |
 //! | what is left of a connection | [`Core`] | the deadline, the end |
@@ -54,7 +54,7 @@ mod ticket;
 pub use connection::{Connection, PlaintextLogin, StartTls, TlsActive, TlsMode};
 pub use core::Core;
 pub use decimal::Decimal;
-pub use dot::{BareLineEnd, BodyPart, DotReader, DotWriter};
+pub use dot::{BareLineEnd, BodyPart, BodySlice, ChunkReader, ChunkWriter, DotReader, DotWriter};
 pub use error::{ApiMisuse, Error, InvalidMessage, LimitExceeded, PeerIncompatible, PeerMisbehaved};
 pub use escape::Escaped;
 pub use foreign::is_foreign_protocol;

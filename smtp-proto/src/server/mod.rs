@@ -115,7 +115,7 @@ impl<D: Dialect> Machine<D> {
         };
         let end = match config.bare_line_end {
             BareLineEnd::Refuse => LineEnd::CrLf,
-            BareLineEnd::DangerNormalize => LineEnd::DangerLf,
+            BareLineEnd::DangerNormalize | BareLineEnd::DangerKeep => LineEnd::DangerLf,
         };
         let mut core = Core::new();
         core.touch(now);
