@@ -8,7 +8,7 @@
 use std::fmt;
 
 use mail_wire::InvalidMessage;
-use smtp_proto::{Capabilities, MailParams, OtherExtension, OtherParam};
+use smtp_proto::{Capabilities, Extension, MailParams, OtherExtension, OtherParam};
 
 /// The keyword of LHLO and of the parameter.
 pub const KEYWORD: &str = "XCORBIEID";
@@ -17,8 +17,8 @@ pub const KEYWORD: &str = "XCORBIEID";
 ///
 /// ```
 /// use lmtp_proto::DeliveryId;
-/// use smtp_proto::{Capabilities, Extension, MailParams};
-/// let can = Capabilities::new(vec![Extension::Other(DeliveryId::extension())]);
+/// use smtp_proto::{Capabilities, MailParams};
+/// let can = Capabilities::new(vec![DeliveryId::extension()]);
 /// let mut params = MailParams::default();
 /// let id = DeliveryId::new("7f3a.0001")?;
 /// assert!(id.attach(&mut params, &can));
@@ -52,8 +52,8 @@ impl DeliveryId {
 
     /// What a server that knows the extension adds to its configuration.
     #[must_use]
-    pub fn extension() -> OtherExtension {
-        OtherExtension::from_static(KEYWORD)
+    pub fn extension() -> Extension {
+        OtherExtension::from_static(KEYWORD).into()
     }
 
     /// Adds the id to the parameters of MAIL if the server announced the extension; says whether it did.
@@ -103,7 +103,7 @@ mod tests {
         let mut params = MailParams::default();
         assert!(!id.attach(&mut params, &Capabilities::default()));
         assert_eq!((params.other.len(), DeliveryId::of(&params)), (0, Ok(None)));
-        let knows = Capabilities::new(vec![smtp_proto::Extension::Other(DeliveryId::extension())]);
+        let knows = Capabilities::new(vec![DeliveryId::extension()]);
         assert!(id.attach(&mut params, &knows) && id.attach(&mut params, &knows));
         assert_eq!(params.other.len(), 1);
     }

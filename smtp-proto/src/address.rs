@@ -3,17 +3,16 @@
 //! The values here own their text; the views of the same that borrow from a command line are in `path`. They hold only
 //! what the grammar admits, so they cannot put a CR, LF, NUL or a stray `>` into a command (safety row E3).
 //!
-//! Text is ASCII. Underscores are admitted in domain names, since such hosts send mail.
+//! Underscores are admitted in domain names, since such hosts send mail. Text is ASCII, or UTF-8 without control characters
+//! (RFC 6531); a connection lets the latter pass only under SMTPUTF8.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use mail_wire::InvalidMessage;
-use nom::bytes::complete::{tag, take_while1};
-use nom::sequence::delimited;
-use nom::{IResult, Parser};
 
+use crate::chars::{ATEXT, KEYWORD, LABEL, control, span};
 use crate::path::Mailbox;
 
 /// Bytes of a local part, unquoted. RFC 5321 4.5.3.1.1 guarantees 64; addresses that carry another address in
@@ -79,7 +78,7 @@ impl FromStr for Domain {
     }
 }
 
-/// A local part without quoting: 0 to [`LOCAL_PART_BYTES_MAX`] bytes of printable ASCII.
+/// A local part without quoting: 0 to [`LOCAL_PART_BYTES_MAX`] bytes of printable text.
 ///
 /// Case matters, and what is in it is for its own host to read.
 ///
@@ -98,8 +97,8 @@ impl LocalPart {
         if text.len() > LOCAL_PART_BYTES_MAX {
             return Err(InvalidMessage::new("local part too long", LOCAL_PART_BYTES_MAX));
         }
-        match text.bytes().position(|b| !is_printable(b)) {
-            Some(at) => Err(InvalidMessage::new("printable ASCII expected", at)),
+        match text.char_indices().find(|(_, c)| c.is_control()) {
+            Some((at, _)) => Err(InvalidMessage::new("printable text expected", at)),
             None => Ok(Self(text.into())),
         }
     }
@@ -159,6 +158,12 @@ impl Address {
     pub fn domain(&self) -> &Domain {
         &self.domain
     }
+
+    /// True if the address can be used without SMTPUTF8.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.local.0.is_ascii() && self.domain.0.is_ascii()
+    }
 }
 
 impl FromStr for Address {
@@ -194,6 +199,12 @@ impl ReversePath {
             Self::Null => None,
             Self::Address(address) => Some(address),
         }
+    }
+
+    /// True if the path can be used without SMTPUTF8.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.address().is_none_or(Address::is_ascii)
     }
 }
 
@@ -241,6 +252,15 @@ impl ForwardPath {
         }
     }
 
+    /// True if the path can be used without SMTPUTF8.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            Self::Address(address) => address.is_ascii(),
+            Self::Local(local) => local.0.is_ascii(),
+        }
+    }
+
     /// The local part, unquoted.
     #[must_use]
     pub fn local_part(&self) -> &str {
@@ -275,7 +295,21 @@ impl From<Address> for ForwardPath {
 
 /// `Atom *("." Atom)`.
 pub(crate) fn is_dot_string(text: &str) -> bool {
-    !text.is_empty() && text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    dot_string_bytes(text.as_bytes()) == Some(text.len())
+}
+
+/// The length of the dot-string at the start, if there is one.
+pub(crate) fn dot_string_bytes(text: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    loop {
+        let atom = span(ATEXT, text.get(length..)?);
+        length += atom;
+        match text.get(length) {
+            _ if atom == 0 => return None,
+            Some(b'.') => length += 1,
+            _ => return Some(length),
+        }
+    }
 }
 
 fn write_local_part(local: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -292,40 +326,62 @@ fn write_local_part(local: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_str("\"")
 }
 
+/// Checks a domain or address literal, all of the text.
 pub(crate) fn check_domain(text: &str) -> Result<(), InvalidMessage> {
-    if text.len() > DOMAIN_BYTES_MAX {
+    let length = domain_bytes(text)?;
+    match control(text) {
+        Some(at) => Err(InvalidMessage::new("domain expected", at)),
+        None if length < text.len() => Err(InvalidMessage::new("domain expected", length)),
+        None => Ok(()),
+    }
+}
+
+/// The length of the domain or address literal at the start.
+pub(crate) fn domain_bytes(text: &str) -> Result<usize, InvalidMessage> {
+    let length = if text.starts_with('[') {
+        literal_bytes(text).ok_or(InvalidMessage::new("address literal expected", 0))?
+    } else {
+        host_name_bytes(text.as_bytes())?
+    };
+    if length > DOMAIN_BYTES_MAX {
         return Err(InvalidMessage::new("domain too long", DOMAIN_BYTES_MAX));
     }
-    if text.starts_with('[') {
-        return if is_literal(text) {
-            Ok(())
-        } else {
-            Err(InvalidMessage::new("address literal expected", 0))
-        };
-    }
-    let mut offset = 0;
-    for label in text.split('.') {
-        let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let ends_well =
-            label.bytes().next().is_some_and(inner) && label.bytes().next_back().is_some_and(inner);
-        if !ends_well || label.len() > LABEL_BYTES_MAX || !label.chars().all(is_domain_char) {
-            return Err(InvalidMessage::new("domain expected", offset));
+    Ok(length)
+}
+
+/// The length of the labels with dots between them at the start; none of them begins or ends with `-`.
+pub(crate) fn host_name_bytes(text: &[u8]) -> Result<usize, InvalidMessage> {
+    let mut length = 0;
+    loop {
+        let rest = text.get(length..).unwrap_or_default();
+        let label = rest.get(..span(LABEL, rest)).unwrap_or_default();
+        if label.is_empty()
+            || label.len() > LABEL_BYTES_MAX
+            || label.first() == Some(&b'-')
+            || label.last() == Some(&b'-')
+        {
+            return Err(InvalidMessage::new("domain expected", length));
         }
-        offset += label.len() + 1;
+        length += label.len();
+        if text.get(length) != Some(&b'.') {
+            return Ok(length);
+        }
+        length += 1;
     }
-    Ok(())
 }
 
 /// An IPv4, `IPv6:` or general address literal with its brackets (RFC 5321 4.1.3).
-fn is_literal(text: &str) -> bool {
-    if read_literal(text).is_some() {
-        return true;
+fn literal_bytes(text: &str) -> Option<usize> {
+    let length = text.find(']')? + 1;
+    let literal = text.get(..length)?;
+    if read_literal(literal).is_some() {
+        return Some(length);
     }
-    let tag_name = take_while1(|c: char| c.is_ascii_alphanumeric() || c == '-');
-    let content = take_while1(|c: char| c.is_ascii_graphic() && !matches!(c, '[' | '\\' | ']'));
-    let general: IResult<&str, _, ()> =
-        delimited(tag("["), (tag_name, tag(":"), content), tag("]")).parse(text);
-    matches!(general, Ok(("", (name, ..))) if !name.eq_ignore_ascii_case("IPv6"))
+    let (tag, content) = literal.get(1..length - 1)?.split_once(':')?;
+    let is_tag = !tag.is_empty() && span(KEYWORD, tag.as_bytes()) == tag.len();
+    let is_content =
+        !content.is_empty() && content.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'[' | b'\\'));
+    (is_tag && is_content && !tag.eq_ignore_ascii_case("IPv6")).then_some(length)
 }
 
 fn read_literal(text: &str) -> Option<std::net::IpAddr> {
@@ -334,39 +390,6 @@ fn read_literal(text: &str) -> Option<std::net::IpAddr> {
         Some((tag, v6)) if tag.eq_ignore_ascii_case("IPv6:") => v6.parse::<Ipv6Addr>().ok().map(Into::into),
         _ => inner.parse::<Ipv4Addr>().ok().map(Into::into),
     }
-}
-
-pub(crate) fn is_domain_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')
-}
-
-pub(crate) fn is_printable(byte: u8) -> bool {
-    (0x20..0x7f).contains(&byte)
-}
-
-pub(crate) fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'/'
-                | b'='
-                | b'?'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'{'
-                | b'|'
-                | b'}'
-                | b'~'
-        )
 }
 
 #[cfg(test)]
@@ -387,7 +410,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_reads_back_as_it_was(local in "[ -~]{0,40}", domain in "[a-z0-9]{1,9}(\\.[a-z0-9_]{1,9}){0,3}") {
+        fn an_address_reads_back_as_it_was(
+            local in "[ -~\u{e9}\u{4e2d}]{0,40}",
+            domain in "[a-z0-9\u{e9}]{1,9}(\\.[a-z0-9_\u{4e2d}]{1,9}){0,3}",
+        ) {
             let address = Address::new(LocalPart::new(&local)?, Domain::new(&domain)?);
             prop_assert_eq!(address.to_string().parse::<Address>()?, address);
         }

@@ -1,13 +1,17 @@
-//! What a server announces in its reply to EHLO or LHLO (RFC 5321 4.1.1.1): a typed list, unknown keywords kept.
+//! What a server can announce in its reply to EHLO or LHLO (RFC 5321 4.1.1.1): one typed keyword, unknown ones kept.
 //!
-//! A new extension adds one variant, one line to `read` and one to `Display`.
+//! A new extension adds one variant, one line to `keyword`, `read` and `Display` each.
 
 use std::fmt;
 
 use mail_wire::InvalidMessage;
+use mail_wire::sasl::MechanismName;
 
+use crate::attributes::AttributeName;
+use crate::future_release::FutureRelease;
 use crate::params::is_keyword;
-use crate::reply::{Reply, Text};
+use crate::session_limits::SessionLimits;
+use crate::solicitation::Solicitation;
 
 /// One announced extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +23,50 @@ pub enum Extension {
     Pipelining,
     /// 8BITMIME (RFC 6152).
     EightBitMime,
+    /// BINARYMIME (RFC 3030).
+    BinaryMime,
+    /// CHUNKING: BDAT (RFC 3030).
+    Chunking,
     /// ENHANCEDSTATUSCODES (RFC 2034).
     EnhancedStatusCodes,
     /// STARTTLS (RFC 3207).
     StartTls,
-    /// AUTH, with the names of the mechanisms, in upper case (RFC 4954).
-    Auth(Vec<Box<str>>),
+    /// AUTH, with the names of the mechanisms (RFC 4954).
+    Auth(Vec<MechanismName>),
+    /// DSN (RFC 3461).
+    Dsn,
+    /// SMTPUTF8 (RFC 6531).
+    SmtpUtf8,
+    /// REQUIRETLS (RFC 8689).
+    RequireTls,
+    /// DELIVERBY, with the shortest deadline in seconds, if there is one (RFC 2852).
+    DeliverBy(Option<u32>),
+    /// FUTURERELEASE (RFC 4865).
+    FutureRelease(FutureRelease),
+    /// MT-PRIORITY, with the name of the policy, if it has one (RFC 6710).
+    MtPriority(Option<Box<str>>),
+    /// RRVS (RFC 7293).
+    Rrvs,
+    /// LIMITS (RFC 9422).
+    Limits(SessionLimits),
+    /// BURL, with `imap` and the URLs of servers that can be fetched from (RFC 4468).
+    Burl(Vec<Box<str>>),
+    /// NO-SOLICITING, with what is not wanted (RFC 3865).
+    NoSoliciting(Option<Solicitation>),
+    /// ETRN (RFC 1985).
+    Etrn,
+    /// VRFY.
+    Vrfy,
+    /// EXPN.
+    Expn,
+    /// HELP.
+    Help,
+    /// IGNOREQUOTA: a parameter of RCPT in LMTP (Cyrus).
+    IgnoreQuota,
+    /// XCLIENT, with the attributes that may be set (Postfix).
+    XClient(Vec<AttributeName>),
+    /// XFORWARD, with the attributes that are logged (Postfix).
+    XForward(Vec<AttributeName>),
     /// Another.
     Other(OtherExtension),
 }
@@ -71,8 +113,48 @@ impl OtherExtension {
     }
 }
 
+impl From<OtherExtension> for Extension {
+    fn from(other: OtherExtension) -> Self {
+        Self::Other(other)
+    }
+}
+
 impl Extension {
-    /// Reads one line of the reply. `None` for what is no keyword: such a line is passed over, not fatal.
+    /// Its keyword, in upper case.
+    #[must_use]
+    pub fn keyword(&self) -> &str {
+        match self {
+            Self::Size(_) => "SIZE",
+            Self::Pipelining => "PIPELINING",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+            Self::Chunking => "CHUNKING",
+            Self::EnhancedStatusCodes => "ENHANCEDSTATUSCODES",
+            Self::StartTls => "STARTTLS",
+            Self::Auth(_) => "AUTH",
+            Self::Dsn => "DSN",
+            Self::SmtpUtf8 => "SMTPUTF8",
+            Self::RequireTls => "REQUIRETLS",
+            Self::DeliverBy(_) => "DELIVERBY",
+            Self::FutureRelease(_) => "FUTURERELEASE",
+            Self::MtPriority(_) => "MT-PRIORITY",
+            Self::Rrvs => "RRVS",
+            Self::Limits(_) => "LIMITS",
+            Self::Burl(_) => "BURL",
+            Self::NoSoliciting(_) => "NO-SOLICITING",
+            Self::Etrn => "ETRN",
+            Self::Vrfy => "VRFY",
+            Self::Expn => "EXPN",
+            Self::Help => "HELP",
+            Self::IgnoreQuota => "IGNOREQUOTA",
+            Self::XClient(_) => "XCLIENT",
+            Self::XForward(_) => "XFORWARD",
+            Self::Other(other) => &other.keyword,
+        }
+    }
+
+    /// Reads one line of the reply. `None` for what is no keyword: such a line is passed over, not fatal. A known
+    /// keyword with parameters that it does not have is kept as an unknown one.
     #[must_use]
     pub fn read(line: &str) -> Option<Self> {
         // The form `AUTH=LOGIN` is older than RFC 2554 and still announced for old clients.
@@ -83,130 +165,86 @@ impl Extension {
         if !is_keyword(keyword) {
             return None;
         }
-        Some(match (keyword.to_ascii_uppercase().as_str(), params) {
-            ("SIZE", "" | "0") => Self::Size(None),
-            ("SIZE", digits) => Self::Size(Some(digits.parse().ok()?)),
-            ("PIPELINING", "") => Self::Pipelining,
-            ("8BITMIME", "") => Self::EightBitMime,
-            ("ENHANCEDSTATUSCODES", "") => Self::EnhancedStatusCodes,
-            ("STARTTLS", "") => Self::StartTls,
-            ("AUTH", names) => Self::Auth(
-                names
-                    .split([' ', '='])
-                    .filter(|n| is_mechanism(n))
-                    .map(|n| n.to_ascii_uppercase().into())
-                    .collect(),
-            ),
-            (keyword, params) => Self::Other(OtherExtension::new(keyword, params).ok()?),
-        })
-    }
-}
-
-/// A SASL mechanism's name (RFC 4422 3.1), in any case.
-pub(crate) fn is_mechanism(name: &str) -> bool {
-    (1..=20).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-}
-
-impl fmt::Display for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Size(None) => f.write_str("SIZE"),
-            Self::Size(Some(max)) => write!(f, "SIZE {max}"),
-            Self::Pipelining => f.write_str("PIPELINING"),
-            Self::EightBitMime => f.write_str("8BITMIME"),
-            Self::EnhancedStatusCodes => f.write_str("ENHANCEDSTATUSCODES"),
-            Self::StartTls => f.write_str("STARTTLS"),
-            Self::Auth(mechanisms) => {
-                f.write_str("AUTH")?;
-                mechanisms.iter().try_for_each(|name| write!(f, " {name}"))
-            }
-            Self::Other(other) if other.params.is_empty() => f.write_str(&other.keyword),
-            Self::Other(other) => write!(f, "{} {}", other.keyword, other.params),
+        let keyword = keyword.to_ascii_uppercase();
+        match known(&keyword, params) {
+            Some(known) => Some(known),
+            None => OtherExtension::new(&keyword, params).ok().map(Self::Other),
         }
     }
 }
 
-/// What a server can do.
-///
-/// ```
-/// use smtp_proto::{Capabilities, Code, Extension, Reply};
-/// let reply = Reply::new(Code::OK, "mx.example").with_line("SIZE 1000").with_line("AUTH PLAIN LOGIN");
-/// let can = Capabilities::read(&reply);
-/// assert_eq!(can.size_bytes_max(), Some(1000));
-/// assert!(can.has_mechanism("login") && !can.has(&Extension::StartTls));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Capabilities {
-    extensions: Vec<Extension>,
+fn known(keyword: &str, params: &str) -> Option<Extension> {
+    let maybe_text = || (!params.is_empty()).then(|| params.into());
+    let words = || params.split(' ').filter(|word| !word.is_empty());
+    let attributes = || words().filter_map(|name| AttributeName::new(name).ok()).collect();
+    let visible = params.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if !visible {
+        return None;
+    }
+    Some(match (keyword, params) {
+        ("SIZE", "" | "0") => Extension::Size(None),
+        ("SIZE", digits) => Extension::Size(Some(number(digits)?)),
+        ("PIPELINING", "") => Extension::Pipelining,
+        ("8BITMIME", "") => Extension::EightBitMime,
+        ("BINARYMIME", "") => Extension::BinaryMime,
+        ("CHUNKING", "") => Extension::Chunking,
+        ("ENHANCEDSTATUSCODES", "") => Extension::EnhancedStatusCodes,
+        ("STARTTLS", "") => Extension::StartTls,
+        ("AUTH", names) => Extension::Auth(
+            names.split([' ', '=']).filter_map(|name| MechanismName::new(name.as_bytes()).ok()).collect(),
+        ),
+        ("DSN", "") => Extension::Dsn,
+        // RFC 6531 3.1 defines no parameter, and wants any to be passed over.
+        ("SMTPUTF8", _) => Extension::SmtpUtf8,
+        ("REQUIRETLS", "") => Extension::RequireTls,
+        ("DELIVERBY", "") => Extension::DeliverBy(None),
+        ("DELIVERBY", seconds) => Extension::DeliverBy(Some(number(seconds)?.try_into().ok()?)),
+        ("FUTURERELEASE", limits) => Extension::FutureRelease(FutureRelease::read(limits).ok()?),
+        ("MT-PRIORITY", _) => Extension::MtPriority(maybe_text()),
+        ("RRVS", "") => Extension::Rrvs,
+        ("LIMITS", limits) => Extension::Limits(SessionLimits::read(limits).ok()?),
+        ("BURL", _) => Extension::Burl(words().map(Into::into).collect()),
+        ("NO-SOLICITING", "") => Extension::NoSoliciting(None),
+        ("NO-SOLICITING", kinds) => Extension::NoSoliciting(Some(Solicitation::new(kinds).ok()?)),
+        ("ETRN", "") => Extension::Etrn,
+        ("VRFY", "") => Extension::Vrfy,
+        ("EXPN", "") => Extension::Expn,
+        ("HELP", "") => Extension::Help,
+        ("IGNOREQUOTA", "") => Extension::IgnoreQuota,
+        ("XCLIENT", _) => Extension::XClient(attributes()),
+        ("XFORWARD", _) => Extension::XForward(attributes()),
+        _ => return None,
+    })
 }
 
-impl Capabilities {
-    /// These extensions.
-    #[must_use]
-    pub fn new(extensions: Vec<Extension>) -> Self {
-        Self { extensions }
-    }
+fn number(digits: &str) -> Option<u64> {
+    digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+}
 
-    /// Reads a positive reply to EHLO or LHLO: its first line greets, each other one is an extension.
-    #[must_use]
-    pub fn read(reply: &Reply) -> Self {
-        let text = |line: &Text| std::str::from_utf8(line.as_bytes()).ok().and_then(Extension::read);
-        Self { extensions: reply.lines().skip(1).filter_map(text).collect() }
-    }
-
-    /// Each extension, in the server's order.
-    pub fn iter(&self) -> impl Iterator<Item = &Extension> {
-        self.extensions.iter()
-    }
-
-    /// True if exactly this was announced.
-    #[must_use]
-    pub fn has(&self, extension: &Extension) -> bool {
-        self.extensions.contains(extension)
-    }
-
-    /// SIZE was announced, with or without a maximum.
-    #[must_use]
-    pub fn has_size(&self) -> bool {
-        self.extensions.iter().any(|e| matches!(e, Extension::Size(_)))
-    }
-
-    /// The largest message in bytes, if the server says.
-    #[must_use]
-    pub fn size_bytes_max(&self) -> Option<u64> {
-        self.extensions.iter().find_map(|e| if let Extension::Size(max) = e { *max } else { None })
-    }
-
-    /// This SASL mechanism was announced, in any case.
-    #[must_use]
-    pub fn has_mechanism(&self, name: &str) -> bool {
-        self.mechanisms().any(|mechanism| mechanism.eq_ignore_ascii_case(name))
-    }
-
-    /// The SASL mechanisms.
-    pub fn mechanisms(&self) -> impl Iterator<Item = &str> {
-        self.extensions
-            .iter()
-            .filter_map(|e| if let Extension::Auth(names) = e { Some(names) } else { None })
-            .flatten()
-            .map(AsRef::as_ref)
-    }
-
-    /// The extension of this keyword that this crate gives no meaning.
-    #[must_use]
-    pub fn other(&self, keyword: &str) -> Option<&OtherExtension> {
-        self.extensions.iter().find_map(|e| match e {
-            Extension::Other(other) if other.keyword.eq_ignore_ascii_case(keyword) => Some(other),
-            _ => None,
-        })
+impl fmt::Display for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.keyword())?;
+        match self {
+            Self::Size(Some(max)) => write!(f, " {max}"),
+            Self::Auth(mechanisms) => mechanisms.iter().try_for_each(|name| write!(f, " {}", name.as_str())),
+            Self::DeliverBy(Some(seconds)) => write!(f, " {seconds}"),
+            Self::FutureRelease(limits) => write!(f, " {limits}"),
+            Self::MtPriority(Some(policy)) => write!(f, " {policy}"),
+            Self::Limits(limits) if *limits == SessionLimits::default() => Ok(()),
+            Self::Limits(limits) => write!(f, " {limits}"),
+            Self::Burl(urls) => urls.iter().try_for_each(|url| write!(f, " {url}")),
+            Self::NoSoliciting(Some(kinds)) => write!(f, " {kinds}"),
+            Self::XClient(names) | Self::XForward(names) => {
+                names.iter().try_for_each(|name| write!(f, " {}", name.as_str()))
+            }
+            Self::Other(other) if !other.params.is_empty() => write!(f, " {}", other.params),
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -216,15 +254,38 @@ mod tests {
             "SIZE 1000",
             "PIPELINING",
             "8BITMIME",
+            "BINARYMIME",
+            "CHUNKING",
             "ENHANCEDSTATUSCODES",
             "STARTTLS",
             "AUTH PLAIN SCRAM-SHA-256",
             "DSN",
-            "XCLIENT NAME ADDR",
-            "LIMITS RCPTMAX=100",
+            "SMTPUTF8",
+            "REQUIRETLS",
+            "DELIVERBY",
+            "DELIVERBY 240",
+            "FUTURERELEASE 31536000 2030-01-01T00:00:00Z",
+            "MT-PRIORITY",
+            "MT-PRIORITY MIXER",
+            "RRVS",
+            "LIMITS MAILMAX=10 RCPTMAX=100 X=1",
+            "BURL imap imap://imap.example.org",
+            "NO-SOLICITING",
+            "NO-SOLICITING net.example:ADV",
+            "ETRN",
+            "VRFY",
+            "EXPN",
+            "HELP",
+            "IGNOREQUOTA",
+            "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT",
+            "XFORWARD NAME ADDR",
         ] {
-            assert_eq!(Extension::read(line).map(|e| e.to_string()).as_deref(), Some(line));
+            let extension = Extension::read(line).expect(line);
+            assert!(!matches!(extension, Extension::Other(_)), "{line}");
+            assert_eq!(extension.to_string(), line);
+            assert_eq!(line.split(' ').next(), Some(extension.keyword()));
         }
+        assert_eq!(Extension::read("x-exps gssapi").map(|e| e.to_string()).as_deref(), Some("X-EXPS gssapi"));
     }
 
     #[test]
@@ -232,31 +293,11 @@ mod tests {
         assert_eq!(Extension::read("SIZE 0"), Some(Extension::Size(None)));
         assert_eq!(Extension::read("AUTH=LOGIN PLAIN"), Extension::read("AUTH LOGIN PLAIN"));
         assert_eq!(Extension::read("starttls"), Some(Extension::StartTls));
-        for bad in ["", " SIZE", "SIZE x", "-X", "A\u{e9}", "X \r"] {
+        for bad in ["", " SIZE", "-X", "A\u{e9}", "X \r", "BURL imap\r"] {
             assert_eq!(Extension::read(bad), None, "{bad:?}");
         }
-    }
-
-    fn extension() -> impl Strategy<Value = Extension> {
-        prop_oneof![
-            proptest::option::of(1..u64::MAX).prop_map(Extension::Size),
-            Just(Extension::Pipelining),
-            Just(Extension::EightBitMime),
-            Just(Extension::StartTls),
-            proptest::collection::vec("[A-Z][A-Z0-9_-]{0,19}", 0..4)
-                .prop_map(|names| Extension::Auth(names.into_iter().map(Into::into).collect())),
-            ("X-[A-Z0-9-]{0,9}", "([!-~]([ -~]{0,9}[!-~])?)?").prop_map(|(keyword, params)| {
-                Extension::Other(OtherExtension::new(&keyword, &params).expect("valid"))
-            }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn capabilities_read_back_as_they_were(extensions in proptest::collection::vec(extension(), 0..6)) {
-            let lines = extensions.iter().map(ToString::to_string);
-            let reply = lines.fold(Reply::new(crate::Code::OK, "mx"), |reply, line| reply.with_line(line));
-            prop_assert_eq!(Capabilities::read(&reply), Capabilities::new(extensions));
+        for odd in ["SIZE x", "STARTTLS now", "FUTURERELEASE 1", "DELIVERBY soon"] {
+            assert!(matches!(Extension::read(odd), Some(Extension::Other(_))), "{odd}");
         }
     }
 }

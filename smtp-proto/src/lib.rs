@@ -92,27 +92,56 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod attributes;
+mod body;
+mod capabilities;
+mod chars;
 pub mod client;
+mod code;
 mod command;
+mod deliver_by;
 mod dialect;
+mod dsn;
 mod extension;
+mod future_release;
 mod limits;
 mod params;
 mod path;
+mod priority;
 mod reply;
+mod reply_ref;
+mod rrvs;
 pub mod server;
+mod session_limits;
+mod solicitation;
+mod submitter;
+mod timestamp;
+mod xtext;
 
 pub use address::{
     Address, DOMAIN_BYTES_MAX, Domain, ForwardPath, LABEL_BYTES_MAX, LOCAL_PART_BYTES_MAX, LocalPart,
     ReversePath,
 };
-pub use command::{Argument, Command, InitialResponse, InvalidCommand, Word};
+pub use attributes::{AttributeName, AttributeValue, Attributes};
+pub use body::Body;
+pub use capabilities::Capabilities;
+pub use code::{Code, EnhancedCode, Subject, Verdict};
+pub use command::{Argument, AttributesRef, Command, InitialResponse, InvalidCommand, Last, Word};
+pub use deliver_by::{DeliverBy, LateMode, Traced};
 pub use dialect::{Dialect, Protocol, Smtp};
-pub use extension::{Capabilities, Extension, OtherExtension};
+pub use dsn::{EnvelopeId, Notify, OriginalRecipient, OriginalRecipientRef, Ret};
+pub use extension::{Extension, OtherExtension};
+pub use future_release::{FutureRelease, Hold, HoldSeconds};
 pub use limits::{Limits, Timeouts};
 pub use mail_wire::{Error, Ticket};
-pub use params::{
-    Body, MailParams, OtherParam, Param, Params, RcptParams, Submitter, decode_xtext, encode_xtext,
-};
+pub use params::{MailParam, MailParams, OtherParam, Param, Params, RcptParam, RcptParams};
 pub use path::{ForwardPathRef, LocalPartRef, Mailbox, ReversePathRef};
-pub use reply::{Code, EnhancedCode, Reply, ReplyLine, ReplyReader, TEXT_BYTES_MAX, Text, Verdict};
+pub use priority::Priority;
+pub use reply::{Reply, ReplyReader, TEXT_BYTES_MAX, Text};
+pub use reply_ref::{ReplyLine, ReplyRef};
+pub use rrvs::{Rrvs, RrvsOtherwise};
+pub use session_limits::SessionLimits;
+pub use solicitation::Solicitation;
+pub use submitter::Submitter;
+pub use timestamp::Timestamp;
+pub use xtext::{Xtext, encode_xtext};

@@ -174,7 +174,11 @@ fn f5_a_message_behind_data_is_cut_off_in_lmtp_too() {
 #[test]
 fn tls_and_logins_are_there_as_in_smtp() {
     use smtp_proto::server::StartTls;
-    let config = Config { start_tls: StartTls::Require, mechanisms: vec!["PLAIN"], ..config() };
+    let config = Config {
+        start_tls: StartTls::Require,
+        mechanisms: vec![mail_wire::sasl::Mechanism::Plain.into()],
+        ..config()
+    };
     let mut store = Store::new(config);
     let hello = store.say(b"LHLO hub\r\n");
     assert!(hello.contains("STARTTLS") && !hello.contains("AUTH"));

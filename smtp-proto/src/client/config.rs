@@ -12,6 +12,8 @@ pub struct Config {
     pub name: Domain,
     /// STARTTLS.
     pub tls: TlsMode,
+    /// How messages are sent.
+    pub chunking: Chunking,
     /// What a server may cost.
     pub limits: Limits,
     /// How long it may stay silent.
@@ -19,9 +21,25 @@ pub struct Config {
 }
 
 impl Config {
-    /// TLS required, default limits.
+    /// TLS required, messages by DATA, default limits.
     #[must_use]
     pub fn new(name: Domain) -> Self {
-        Self { name, tls: TlsMode::default(), limits: Limits::default(), timeouts: Timeouts::default() }
+        Self {
+            name,
+            tls: TlsMode::default(),
+            chunking: Chunking::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
     }
+}
+
+/// Whether messages are sent in chunks (BDAT, RFC 3030). A binary message always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chunking {
+    /// They are sent by DATA. The default: every server takes that.
+    #[default]
+    Never,
+    /// In chunks, where the server offers CHUNKING and PIPELINING: one round trip less.
+    WhenOffered,
 }

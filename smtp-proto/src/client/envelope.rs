@@ -12,7 +12,8 @@ use crate::params::{MailParams, RcptParams};
 pub struct Envelope {
     /// Where failures go.
     pub reverse_path: ReversePath,
-    /// Parameters of MAIL. SIZE, `BODY=7BIT` and AUTH are left out where the server does not know them.
+    /// Parameters of MAIL. SIZE, `BODY=7BIT` and AUTH are left out where the server does not know them; SMTPUTF8 is added
+    /// where an address needs it.
     pub params: MailParams,
     /// At least one; events name them by their place here.
     pub recipients: Vec<Recipient>,
@@ -25,6 +26,14 @@ pub struct Recipient {
     pub path: ForwardPath,
     /// Parameters of RCPT.
     pub params: RcptParams,
+}
+
+impl Recipient {
+    /// True if SMTPUTF8 is not needed.
+    pub(super) fn is_ascii(&self) -> bool {
+        let first = self.params.original_recipient.as_ref();
+        self.path.is_ascii() && first.is_none_or(|first| first.address().is_ascii())
+    }
 }
 
 impl From<ForwardPath> for Recipient {

@@ -1,7 +1,10 @@
 //! What a client connection tells its owner.
 
-use crate::extension::Capabilities;
-use crate::reply::{Reply, Verdict};
+use mail_wire::Secret;
+
+use crate::capabilities::Capabilities;
+use crate::code::Verdict;
+use crate::reply::Reply;
 
 /// What a server said, or what is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,9 @@ pub enum Event {
     StartTls,
     /// The session is ready for a login or a message; this is what the server can do.
     Ready(Capabilities),
+    /// The mechanism that [`authenticate`](super::Machine::authenticate) chose has a challenge, decoded: answer with
+    /// [`respond`](super::Machine::respond) or [`cancel_login`](super::Machine::cancel_login).
+    Challenge(Secret<Vec<u8>>),
     /// The login has succeeded.
     LoggedIn(Reply),
     /// The login has failed.
@@ -39,10 +45,13 @@ pub enum Event {
         /// The deciding reply.
         reply: Reply,
     },
-    /// The transaction is over, every recipient has its fate; another may be sent.
+    /// The transaction is over, every recipient has its fate; another may be sent. Where the message goes out in chunks
+    /// this may come before all of it was handed over: the server has refused one.
     TransactionEnd,
     /// The answer to NOOP.
     Noop(Reply),
+    /// The answer to [`ask`](super::Machine::ask), or a refusal of XCLIENT.
+    Answer(Reply),
     /// The connection is over.
     Closed(Closed),
 }

@@ -2,10 +2,12 @@
 //!
 //! The connection says hello by itself when the greeting comes, falls back from EHLO to HELO, and asks for TLS as
 //! [`TlsMode`] says; [`Event::Ready`] tells that mail can be sent. [`send`](Connection::send) then carries out one
-//! transaction: MAIL, all RCPTs and DATA in one group where the server announces PIPELINING, one by one where not.
+//! transaction: MAIL, all RCPTs and DATA in one group where the server announces PIPELINING, one by one where not. What
+//! the server announces as LIMITS (RFC 9422) is kept: an envelope above it is not begun.
 //! The message itself is streamed in by [`body_chunk`](Connection::body_chunk); it is dot-stuffed and its line ends
 //! are canonicalised on the way (F2, F3). An owner that streams pauses while
-//! [`transmit_bytes`](mail_wire::Connection::transmit_bytes) is high.
+//! [`transmit_bytes`](mail_wire::Connection::transmit_bytes) is high. Where [`Chunking`] says so the message leaves by
+//! BDAT, each piece that the owner hands over as one chunk.
 //!
 //! **Each recipient gets exactly one [`Event::Fate`]**, whatever happened: MAIL, RCPT or DATA refused, the message
 //! refused or accepted, or 421 in between. Only when the connection is lost do recipients stay without one; theirs is
@@ -14,9 +16,12 @@
 //! What a server must not do ends the connection with an error: bytes behind the reply to STARTTLS (T3), replies to
 //! what was not asked or not yet sent (T4), codes that make no sense. A 421 is taken at any time.
 
+mod auth;
 mod config;
+mod content;
 mod envelope;
 mod event;
+mod expressible;
 mod session;
 mod transaction;
 
@@ -25,15 +30,17 @@ use std::marker::PhantomData;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use mail_wire::sasl::{self, Credentials, Mechanism};
 use mail_wire::{ApiMisuse, Core, Error, LineFramer, LineLimits, PeerIncompatible, Secret, TlsActive};
 
-pub use config::{Config, TlsMode};
+pub use config::{Chunking, Config, TlsMode};
 pub use envelope::{Envelope, Recipient};
 pub use event::{Closed, Event, Stage};
 
+use crate::attributes::Attributes;
+use crate::capabilities::Capabilities;
+use crate::command::Command;
 use crate::dialect::{Dialect, Smtp};
-use crate::extension::Capabilities;
+use crate::extension::Extension;
 use crate::reply::ReplyReader;
 
 /// What the next bytes from the server are.
@@ -63,15 +70,23 @@ enum What {
     StartTls,
     /// Messages of the exchange that are still to be sent, last first.
     Auth(Vec<Secret<Vec<u8>>>),
+    /// A step of an exchange that the owner makes; an initial response that was too long to stand in the command.
+    Sasl(Option<Secret<Vec<u8>>>),
+    /// `*`, which ends an exchange.
+    Cancelled,
     Mail,
     Rcpt(usize),
     Data,
+    /// A chunk that is not the last.
+    Chunk,
     /// The reply to a message, for all accepted recipients.
     Message,
     /// The reply to a message, for one.
     Delivery(usize),
     Rset,
     Noop,
+    Answer,
+    XClient,
     Quit,
 }
 
@@ -93,6 +108,10 @@ pub struct Machine<D: Dialect> {
     transaction: Option<transaction::Transaction>,
     /// Bytes handed to the transport so far.
     sent: u64,
+    /// A challenge waits for the owner's response.
+    challenged: bool,
+    /// Transactions of this session.
+    mails: u32,
     /// The owner has asked for something since the clock was last seen: the server's silence begins then.
     spoke: bool,
     dialect: PhantomData<D>,
@@ -121,6 +140,8 @@ impl<D: Dialect> Machine<D> {
             capabilities: None,
             transaction: None,
             sent: 0,
+            challenged: false,
+            mails: 0,
             spoke: false,
             dialect: PhantomData,
         }
@@ -144,45 +165,58 @@ impl<D: Dialect> Machine<D> {
         self.capabilities.is_some()
             && self.due.is_empty()
             && self.transaction.is_none()
+            && !self.challenged
             && !self.core.is_closing()
-    }
-
-    /// Logs in, with PLAIN or else LOGIN.
-    ///
-    /// # Errors
-    /// `ApiMisuse` unless the connection [is idle](Self::is_idle); `PeerIncompatible` if the server offers neither
-    /// mechanism, or only LOGIN where the credentials act as somebody else. The connection stays as it was.
-    pub fn login(&mut self, credentials: &Credentials, _proof: TlsActive) -> Result<(), Error> {
-        let capabilities = self.ready()?;
-        let plain = capabilities.has_mechanism(Mechanism::Plain.name());
-        let login = capabilities.has_mechanism(Mechanism::Login.name());
-        if plain {
-            let message = sasl::plain_message(credentials);
-            // The command line has its limit of 512 bytes with an initial response too (RFC 4954 4).
-            let encoded = sasl::encode(message.expose());
-            let initial = encoded.expose().len() <= 512 - "AUTH PLAIN \r\n".len();
-            let line = if initial {
-                format!("AUTH PLAIN {}\r\n", encoded.expose())
-            } else {
-                "AUTH PLAIN\r\n".into()
-            };
-            self.command(line.as_bytes(), What::Auth(if initial { Vec::new() } else { vec![message] }));
-        } else if !login {
-            return Err(PeerIncompatible::Missing("AUTH PLAIN or LOGIN").into());
-        } else if credentials.authzid.is_some() {
-            return Err(PeerIncompatible::Inexpressible("LOGIN cannot act as another user").into());
-        } else {
-            let name = Secret::new(credentials.authcid.as_str().as_bytes().to_vec());
-            self.command(b"AUTH LOGIN\r\n", What::Auth(vec![credentials.password.clone(), name]));
-        }
-        self.spoke = true;
-        Ok(())
     }
 
     /// Says NOOP.
     pub fn noop(&mut self) -> Result<(), ApiMisuse> {
         self.ready()?;
         self.command(b"NOOP\r\n", What::Noop);
+        self.spoke = true;
+        Ok(())
+    }
+
+    /// Asks what has no consequence for mail: VRFY, EXPN, HELP, ETRN, XFORWARD. The reply is [`Event::Answer`].
+    ///
+    /// # Errors
+    /// `ApiMisuse` unless the connection [is idle](Self::is_idle), and for any other command; `PeerIncompatible` for ETRN
+    /// and XFORWARD, and for a question that is not ASCII, if the server lacks the extension.
+    pub fn ask(&mut self, command: &Command<'_>) -> Result<(), Error> {
+        let capabilities = self.ready()?;
+        let needed = match command {
+            Command::Etrn(_) => Some("ETRN"),
+            Command::XForward(_) => Some("XFORWARD"),
+            Command::Vrfy(text) | Command::Expn(text) if !text.as_str().is_ascii() => Some("SMTPUTF8"),
+            Command::Vrfy(_) | Command::Expn(_) | Command::Help(_) => None,
+            _ => return Err(ApiMisuse::WrongState("this command has a method of its own").into()),
+        };
+        if let Some(needed) = needed.filter(|needed| !capabilities.announces(needed)) {
+            return Err(PeerIncompatible::Missing(needed).into());
+        }
+        self.line(format_args!("{command}\r\n"), What::Answer);
+        self.spoke = true;
+        Ok(())
+    }
+
+    /// Speaks for somebody else from now on (XCLIENT, Postfix): the session begins anew, and [`Event::Ready`] comes again.
+    /// A refusal is [`Event::Answer`].
+    ///
+    /// # Errors
+    /// `ApiMisuse` unless the connection [is idle](Self::is_idle); `PeerIncompatible` if the server does not announce
+    /// all of these attributes.
+    pub fn xclient(&mut self, attributes: &Attributes) -> Result<(), Error> {
+        let names = self.ready()?.iter().find_map(|extension| match extension {
+            Extension::XClient(names) => Some(names),
+            _ => None,
+        });
+        let names = names.ok_or(PeerIncompatible::Missing("XCLIENT"))?;
+        if !attributes.iter().all(|(name, _)| names.contains(name)) {
+            return Err(
+                PeerIncompatible::Inexpressible("an attribute that XCLIENT does not take here").into()
+            );
+        }
+        self.line(format_args!("XCLIENT{attributes}\r\n"), What::XClient);
         self.spoke = true;
         Ok(())
     }
@@ -210,6 +244,10 @@ impl<D: Dialect> Machine<D> {
         }
     }
 
+    fn line(&mut self, text: std::fmt::Arguments<'_>, what: What) {
+        self.command(text.to_string().as_bytes(), what);
+    }
+
     /// Sends a line and notes which reply is due.
     fn command(&mut self, line: &[u8], what: What) {
         self.core.out.put(line);
@@ -229,7 +267,7 @@ impl<D: Dialect> Machine<D> {
         let timeout = self.due.front().map(|due| match due.what {
             What::Greeting => timeouts.greeting,
             What::Data => timeouts.data_reply,
-            What::Message | What::Delivery(_) => timeouts.message_reply,
+            What::Chunk | What::Message | What::Delivery(_) => timeouts.message_reply,
             _ => timeouts.reply,
         });
         self.core.set_timeout(timeout);

@@ -1,11 +1,13 @@
 //! Replies, one by one: the way from the greeting to a ready session, logins, and the end.
 
-use mail_wire::{Error, Line, PeerIncompatible, PeerMisbehaved, sasl};
+use mail_wire::{Error, Line, PeerIncompatible, PeerMisbehaved};
 
 use super::{Closed, Event, Machine, Phase, TlsMode, What};
+use crate::capabilities::Capabilities;
+use crate::code::{Code, Verdict};
 use crate::dialect::{Dialect, Protocol};
-use crate::extension::{Capabilities, Extension};
-use crate::reply::{Code, Reply, Verdict};
+use crate::extension::Extension;
+use crate::reply::Reply;
 
 impl<D: Dialect> Machine<D> {
     /// The next event.
@@ -51,6 +53,10 @@ impl<D: Dialect> Machine<D> {
     }
 
     fn on_line(&mut self, line: &bytes::Bytes) -> Result<(), Error> {
+        let in_exchange = matches!(self.due.front(), Some(due) if matches!(due.what, What::Sasl(_)));
+        if in_exchange && !self.replies.is_partial() && self.on_challenge(line)? {
+            return Ok(());
+        }
         let Some(reply) = self.replies.push(line, self.config.limits.reply_lines_max)? else {
             // A reply that nobody asked for is not read to its end, unless it may be the 421 that ends everything.
             return if self.due.is_empty() && !line.starts_with(b"421") {
@@ -59,13 +65,10 @@ impl<D: Dialect> Machine<D> {
                 Ok(())
             };
         };
-        match self.due.front() {
-            Some(due) if due.sent_at <= self.sent && !due.is_late => {}
-            _ if reply.code() == Code::SHUTTING_DOWN => {}
-            _ => return Err(PeerMisbehaved::UnsolicitedReply.into()),
-        }
-        let what = self.due.pop_front().map(|due| due.what);
-        self.set_timeout();
+        let what = match self.take_due() {
+            Err(_) if reply.code() == Code::SHUTTING_DOWN => self.due.pop_front().map(|due| due.what),
+            taken => taken?,
+        };
         match what {
             Some(What::Quit) => {
                 self.close(Closed::Quit);
@@ -80,6 +83,17 @@ impl<D: Dialect> Machine<D> {
             Some(what) => self.on_reply(what, reply),
             None => Err(PeerMisbehaved::UnsolicitedReply.into()),
         }
+    }
+
+    /// Takes what the reply that has come answers. A reply to what did not leave yet is none (T4).
+    pub(super) fn take_due(&mut self) -> Result<Option<What>, PeerMisbehaved> {
+        match self.due.front() {
+            Some(due) if due.sent_at <= self.sent && !due.is_late => {}
+            _ => return Err(PeerMisbehaved::UnsolicitedReply),
+        }
+        let what = self.due.pop_front().map(|due| due.what);
+        self.set_timeout();
+        Ok(what)
     }
 
     fn on_reply(&mut self, what: What, reply: Reply) -> Result<(), Error> {
@@ -113,10 +127,21 @@ impl<D: Dialect> Machine<D> {
             }
             What::StartTls => self.become_ready(),
             What::Auth(messages) => return self.on_auth_reply(messages, reply),
+            What::Sasl(_) | What::Cancelled => return self.on_sasl_reply(&what, reply),
             What::Noop => self.events.push_back(Event::Noop(reply)),
-            What::Mail | What::Rcpt(_) | What::Data | What::Message | What::Delivery(_) | What::Rset => {
-                return self.on_transaction_reply(&what, reply);
+            What::XClient if succeeded => {
+                // Whom the server takes us for now may be shown other things.
+                self.capabilities = None;
+                self.hello();
             }
+            What::XClient | What::Answer => self.events.push_back(Event::Answer(reply)),
+            What::Mail
+            | What::Rcpt(_)
+            | What::Data
+            | What::Chunk
+            | What::Message
+            | What::Delivery(_)
+            | What::Rset => return self.on_transaction_reply(&what, reply),
             What::Quit => {}
         }
         Ok(())
@@ -132,6 +157,7 @@ impl<D: Dialect> Machine<D> {
     }
 
     fn on_capabilities(&mut self, capabilities: Capabilities) -> Result<(), Error> {
+        self.mails = 0;
         let offered = capabilities.has(&Extension::StartTls);
         self.capabilities = Some(capabilities);
         if self.core.tls().is_some() {
@@ -151,30 +177,6 @@ impl<D: Dialect> Machine<D> {
     fn become_ready(&mut self) {
         let capabilities = self.capabilities.clone().unwrap_or_default();
         self.events.push_back(Event::Ready(capabilities));
-    }
-
-    fn on_auth_reply(
-        &mut self,
-        mut messages: Vec<mail_wire::Secret<Vec<u8>>>,
-        reply: Reply,
-    ) -> Result<(), Error> {
-        match reply.verdict() {
-            Verdict::Success if messages.is_empty() => self.events.push_back(Event::LoggedIn(reply)),
-            // A server that is content with half an exchange has checked no password.
-            Verdict::Success => return Err(PeerMisbehaved::UnexpectedReply.into()),
-            Verdict::Temporary | Verdict::Permanent => self.events.push_back(Event::LoginFailed(reply)),
-            Verdict::Intermediate if reply.code() != Code::CHALLENGE => {
-                return Err(PeerMisbehaved::UnexpectedReply.into());
-            }
-            Verdict::Intermediate => match messages.pop() {
-                Some(message) => {
-                    self.core.out.put(sasl::encode(message.expose()).expose().as_bytes());
-                    self.command(b"\r\n", What::Auth(messages));
-                }
-                None => self.command(b"*\r\n", What::Auth(Vec::new())),
-            },
-        }
-        Ok(())
     }
 
     pub(super) fn close(&mut self, how: Closed) {

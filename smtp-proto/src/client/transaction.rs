@@ -1,13 +1,14 @@
 //! One transaction: MAIL, RCPT, DATA, the message, and the fate of each recipient.
 
-use bytes::Bytes;
-use mail_wire::{ApiMisuse, DotWriter, Error, LimitExceeded, PeerIncompatible, PeerMisbehaved};
+use mail_wire::{DotWriter, Error, PeerMisbehaved};
 
+use super::content::Content;
 use super::{Envelope, Event, Machine, Recipient, Stage, What};
+use crate::body::Body;
+use crate::code::{Code, Verdict};
 use crate::dialect::{Dialect, Protocol};
-use crate::extension::{Capabilities, Extension};
-use crate::params::{Body, MailParams, OtherParam};
-use crate::reply::{Code, Reply, Verdict};
+use crate::extension::Extension;
+use crate::reply::Reply;
 
 /// The transaction that is under way.
 #[derive(Debug)]
@@ -17,9 +18,13 @@ pub(super) struct Transaction {
     pipelined: bool,
     fates: Vec<Fate>,
     /// The server has a transaction open.
-    open: bool,
+    pub(super) open: bool,
+    /// The body is announced as this.
+    body: Option<Body>,
+    /// It leaves in chunks, so that there is no DATA.
+    chunked: bool,
     /// The message is being sent.
-    writer: Option<DotWriter>,
+    pub(super) content: Option<Content>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +35,7 @@ enum Fate {
 }
 
 impl Transaction {
-    fn accepted(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn accepted(&self) -> impl Iterator<Item = usize> {
         self.fates.iter().enumerate().filter(|(_, fate)| **fate == Fate::Accepted).map(|(place, _)| place)
     }
 }
@@ -50,22 +55,14 @@ impl<D: Dialect> Machine<D> {
     ///
     /// # Errors
     /// `ApiMisuse` unless the connection [is idle](Self::is_idle) and there is a recipient; `LimitExceeded` if there are
-    /// more than [`recipients_max`](crate::Limits::recipients_max), or the message is larger than the server takes
-    /// (limit `SIZE`); `PeerIncompatible` if the server lacks 8BITMIME or an extension that a parameter needs. The
-    /// connection stays as it was.
+    /// more than [`recipients_max`](crate::Limits::recipients_max), the message is larger than the server takes (limit
+    /// `SIZE`), or it would pass a limit that the server announces (`MAILMAX`: use another connection; `RCPTMAX` and
+    /// `RCPTDOMAINMAX`: send to some of the recipients now); `PeerIncompatible` if the server lacks an extension that
+    /// the envelope needs. The connection stays as it was.
     pub fn send(&mut self, envelope: Envelope) -> Result<(), Error> {
+        let params = self.expressible(&envelope)?;
+        let (body, chunked) = (params.body, self.is_chunked(params.body));
         let capabilities = self.ready()?;
-        let max = self.config.limits.recipients_max;
-        if envelope.recipients.is_empty() {
-            return Err(ApiMisuse::WrongState("an envelope has at least one recipient").into());
-        }
-        if envelope.recipients.len() > max {
-            return Err(LimitExceeded::new("recipients_max", max as u64).into());
-        }
-        let params = expressible(envelope.params, capabilities)?;
-        for recipient in &envelope.recipients {
-            are_announced(&recipient.params.other, capabilities)?;
-        }
         let pipelined = capabilities.has(&Extension::Pipelining);
         let count = envelope.recipients.len();
         self.line(format_args!("MAIL FROM:{}{params}\r\n", envelope.reverse_path), What::Mail);
@@ -74,38 +71,17 @@ impl<D: Dialect> Machine<D> {
             for (place, recipient) in unasked.drain(..) {
                 self.rcpt(place, &recipient);
             }
-            self.command(b"DATA\r\n", What::Data);
+            if !chunked {
+                self.command(b"DATA\r\n", What::Data);
+            }
         }
         unasked.reverse();
         let fates = vec![Fate::Undecided; count];
         self.spoke = true;
-        self.transaction = Some(Transaction { unasked, pipelined, fates, open: false, writer: None });
+        self.mails = self.mails.saturating_add(1);
+        self.transaction =
+            Some(Transaction { unasked, pipelined, fates, open: false, body, chunked, content: None });
         Ok(())
-    }
-
-    /// Sends the next bytes of the message, after [`Event::BodyWanted`].
-    pub fn body_chunk(&mut self, bytes: &Bytes) -> Result<(), ApiMisuse> {
-        let writer = self.transaction.as_mut().and_then(|t| t.writer.as_mut());
-        writer.ok_or(NO_BODY_WANTED)?.write(bytes, &mut self.core.out);
-        Ok(())
-    }
-
-    /// Ends the message.
-    pub fn body_end(&mut self) -> Result<(), ApiMisuse> {
-        let transaction = self.transaction.as_mut().ok_or(NO_BODY_WANTED)?;
-        transaction.writer.take().ok_or(NO_BODY_WANTED)?.finish(&mut self.core.out);
-        transaction.open = false;
-        self.spoke = true;
-        let accepted: Vec<usize> = transaction.accepted().collect();
-        match D::PROTOCOL {
-            Protocol::Smtp => self.expect(What::Message),
-            Protocol::Lmtp => accepted.into_iter().for_each(|place| self.expect(What::Delivery(place))),
-        }
-        Ok(())
-    }
-
-    fn line(&mut self, text: std::fmt::Arguments<'_>, what: What) {
-        self.command(text.to_string().as_bytes(), what);
     }
 
     fn rcpt(&mut self, place: usize, recipient: &Recipient) {
@@ -120,6 +96,14 @@ impl<D: Dialect> Machine<D> {
             What::Mail => self.end_undecided(Stage::Mail, &reply),
             What::Rcpt(place) => self.on_rcpt_reply(*place, reply),
             What::Data => return self.on_data_reply(&reply),
+            What::Chunk if succeeded => self.send_last_chunk(),
+            What::Chunk => {
+                self.end_undecided(Stage::Message, &reply);
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.open = true;
+                    transaction.content = transaction.content.take().map(|_| Content::Refused);
+                }
+            }
             What::Message => self.end_undecided(Stage::Message, &reply),
             What::Delivery(place) => self.decide(*place, Stage::Message, &reply),
             _ => {}
@@ -152,7 +136,7 @@ impl<D: Dialect> Machine<D> {
         }
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
         if transaction.accepted().next().is_some() {
-            transaction.writer = Some(DotWriter::new());
+            transaction.content = Some(Content::Dots(DotWriter::new()));
             self.events.push_back(Event::BodyWanted);
             return Ok(());
         }
@@ -169,10 +153,16 @@ impl<D: Dialect> Machine<D> {
     /// Says what is to be said next, or ends the transaction.
     fn go_on(&mut self) {
         let Some(transaction) = &mut self.transaction else { return };
-        if !self.due.is_empty() || transaction.writer.is_some() {
+        let is_busy =
+            transaction.content.as_ref().is_some_and(|content| !matches!(content, Content::Refused));
+        if !self.due.is_empty() || is_busy {
             return;
         }
         let undecided = transaction.fates.iter().any(|fate| *fate != Fate::Decided);
+        if undecided && transaction.chunked {
+            transaction.content = Some(Content::chunks(transaction.body));
+            return self.events.push_back(Event::BodyWanted);
+        }
         if undecided && !transaction.pipelined {
             return match transaction.unasked.pop() {
                 Some((place, recipient)) => self.rcpt(place, &recipient),
@@ -205,34 +195,5 @@ impl<D: Dialect> Machine<D> {
             *fate = Fate::Decided;
             self.events.push_back(Event::Fate { recipient: place, stage, verdict, reply: reply.clone() });
         }
-    }
-}
-
-const NO_BODY_WANTED: ApiMisuse = ApiMisuse::WrongState("no message is wanted now");
-
-/// The parameters as this server can be told them.
-fn expressible(mut params: MailParams, capabilities: &Capabilities) -> Result<MailParams, Error> {
-    if let (Some(size), Some(max)) = (params.size_bytes, capabilities.size_bytes_max())
-        && size > max
-    {
-        return Err(LimitExceeded::new("SIZE", max).into());
-    }
-    params.size_bytes = params.size_bytes.filter(|_| capabilities.has_size());
-    if !capabilities.has(&Extension::EightBitMime) {
-        if params.body == Some(Body::EightBitMime) {
-            return Err(PeerIncompatible::Missing("8BITMIME").into());
-        }
-        params.body = None;
-    }
-    params.auth = params.auth.filter(|_| capabilities.mechanisms().next().is_some());
-    are_announced(&params.other, capabilities)?;
-    Ok(params)
-}
-
-fn are_announced(params: &[OtherParam], capabilities: &Capabilities) -> Result<(), PeerIncompatible> {
-    if params.iter().all(|param| capabilities.other(param.keyword()).is_some()) {
-        Ok(())
-    } else {
-        Err(PeerIncompatible::Inexpressible("a parameter of an extension that the peer does not announce"))
     }
 }

@@ -8,9 +8,10 @@ use mail_wire::sasl::{self, ClientMessage};
 use mail_wire::{ApiMisuse, Error, LineLimits, PeerMisbehaved, Ticket};
 
 use super::{AuthFailure, Event, Machine, Owed, Phase};
+use crate::code::Verdict;
 use crate::command::{InitialResponse, Word};
 use crate::dialect::Dialect;
-use crate::reply::{Reply, Verdict};
+use crate::reply::Reply;
 
 impl<D: Dialect> Machine<D> {
     /// Sends a challenge, to be answered by [`Event::AuthResponse`]. It may be empty.
@@ -85,17 +86,19 @@ impl<D: Dialect> Machine<D> {
         mechanism: Word<'_>,
         initial: Option<InitialResponse<'_>>,
     ) -> Result<(), Error> {
+        let known =
+            self.config.mechanisms.iter().find(|m| m.as_str().eq_ignore_ascii_case(mechanism.as_str()));
+        let known = known.cloned();
         if self.config.mechanisms.is_empty() {
             return self.bad(&Reply::fixed(502, 5, 1, "AUTH is not available"));
         }
-        if !self.may_log_in() {
+        if !self.may_log_in(known.as_ref()) {
             return self.bad(&Reply::fixed(538, 7, 11, "Encryption required, use STARTTLS"));
         }
         if self.hello.is_none() || self.authenticated || self.transaction.is_some() {
             return self.bad(&Reply::fixed(503, 5, 1, "AUTH is not permitted now"));
         }
-        let offered = self.config.mechanisms.iter().find(|m| m.eq_ignore_ascii_case(mechanism.as_str()));
-        let Some(mechanism) = offered.copied() else {
+        let Some(mechanism) = known else {
             return self.bad(&Reply::fixed(504, 5, 4, "Unrecognized authentication type"));
         };
         let initial = match initial.map(|text| sasl::decode_initial(text.expose().as_bytes())).transpose() {

@@ -1,15 +1,14 @@
 //! Commands, one by one: who may say what when (RFC 5321 4.1.4, RFC 2920 3).
 
 use bytes::Bytes;
-use mail_wire::{BareLineEnd, Error, Line, PeerMisbehaved, is_foreign_protocol};
+use mail_wire::{BareLineEnd, Error, Line, PeerMisbehaved, Ticket, is_foreign_protocol};
 
-use super::body::{bare_line_end, is_bare_line_end};
-use super::{AuthPolicy, Event, Hello, Machine, Owed, Phase, StartTls};
+use super::message::{bare_line_end, is_bare_line_end};
+use super::{Event, Hello, Machine, Owed, Phase};
+use crate::code::Code;
 use crate::command::{Command, InvalidCommand, Word};
 use crate::dialect::{Dialect, Protocol};
-use crate::params::{MailParams, OtherParam, Params, RcptParams};
-use crate::path::{ForwardPathRef, ReversePathRef};
-use crate::reply::{Code, Reply};
+use crate::reply::Reply;
 
 impl<D: Dialect> Machine<D> {
     /// Takes the next line; false when more bytes are needed.
@@ -51,9 +50,13 @@ impl<D: Dialect> Machine<D> {
     }
 
     /// Answers a command that does nothing, and counts it.
-    fn idle(&mut self, reply: &Reply) -> Result<(), Error> {
-        self.idle_commands += 1;
+    pub(super) fn idle(&mut self, reply: &Reply) -> Result<(), Error> {
         self.say(reply);
+        self.count_idle()
+    }
+
+    pub(super) fn count_idle(&mut self) -> Result<(), Error> {
+        self.idle_commands += 1;
         if self.idle_commands < self.config.limits.idle_commands_max {
             return Ok(());
         }
@@ -74,13 +77,21 @@ impl<D: Dialect> Machine<D> {
         // RFC 2920 3.1: these end a group. Without extensions, every command does. What follows QUIT is never read.
         let ends_group = matches!(
             command,
-            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) | Command::Data | Command::Auth { .. }
+            Command::Ehlo(_)
+                | Command::Helo(_)
+                | Command::Lhlo(_)
+                | Command::Data
+                | Command::Auth { .. }
+                | Command::XClient(_)
         );
         if (ends_group || self.hello != Some(Hello::Extended))
             && !matches!(command, Command::Quit | Command::StartTls)
             && !self.core.input.is_empty()
         {
             return Err(self.die(&super::too_early(), PeerMisbehaved::PipelinedTooEarly));
+        }
+        if !line.is_ascii() && !self.announces("SMTPUTF8") {
+            return self.bad(&Reply::fixed(501, 5, 2, "ASCII expected"));
         }
         match (command, D::PROTOCOL) {
             (Command::Ehlo(name), Protocol::Smtp) | (Command::Lhlo(name), Protocol::Lmtp) => {
@@ -99,10 +110,13 @@ impl<D: Dialect> Machine<D> {
                 self.idle(&Reply::ok())
             }
             (Command::Noop(_), _) => self.idle(&Reply::ok()),
+            (Command::Vrfy(name), _) if self.announces("VRFY") => self.ask(name.as_str(), Event::Verify),
             (Command::Vrfy(_), _) => {
                 self.idle(&Reply::fixed(252, 1, 5, "Cannot verify, but will take mail for delivery"))
             }
-            (Command::Expn(_), _) => self.bad(&Reply::fixed(502, 5, 1, "EXPN is not available")),
+            (Command::Expn(name), _) if self.announces("EXPN") => self.ask(name.as_str(), Event::Expand),
+            (Command::Etrn(name), _) if self.announces("ETRN") => self.ask(name.as_str(), Event::Etrn),
+            (Command::Expn(_) | Command::Etrn(_), _) => self.bad(&not_available()),
             (Command::Help(_), _) => self.idle(&Reply::fixed(214, 0, 0, "See RFC 5321")),
             (Command::Quit, _) => {
                 self.say(&Reply::fixed(221, 0, 0, "Bye"));
@@ -113,11 +127,23 @@ impl<D: Dialect> Machine<D> {
             }
             (Command::StartTls, _) => self.on_start_tls(),
             (Command::Auth { mechanism, initial }, _) => self.on_auth(mechanism, initial),
+            (Command::Bdat { bytes, last }, _) => self.on_bdat(bytes, last),
+            (Command::Burl { url, last }, _) => self.on_burl(url.as_str(), last),
+            (Command::XClient(attributes), _) => self.on_xclient(attributes),
+            (Command::XForward(attributes), _) => self.on_xforward(attributes),
         }
+    }
+
+    /// Hands a question on to the owner.
+    fn ask(&mut self, about: &str, event: fn(Ticket, Box<str>) -> Event<D>) -> Result<(), Error> {
+        let ticket = self.issue(Owed::Answer);
+        self.events.push_back(event(ticket, about.into()));
+        Ok(())
     }
 
     /// Ends an open transaction and tells the owner.
     fn abandon(&mut self) {
+        self.body = None;
         if self.transaction.take().is_some() {
             self.events.push_back(Event::Reset);
         }
@@ -155,85 +181,14 @@ impl<D: Dialect> Machine<D> {
         self.events.push_back(Event::StartTls);
         Ok(())
     }
-
-    fn on_mail(&mut self, path: ReversePathRef<'_>, params: Params<'_>) -> Result<(), Error> {
-        if self.hello.is_none() {
-            return self.bad(&Reply::fixed(503, 5, 1, "Say hello first"));
-        }
-        if self.transaction.is_some() {
-            return self.bad(&Reply::fixed(503, 5, 1, "Nested MAIL command"));
-        }
-        if self.config.start_tls == StartTls::Require && self.core.tls().is_none() {
-            return self.bad(&Reply::fixed(530, 7, 0, "Say STARTTLS first"));
-        }
-        if self.config.auth == AuthPolicy::Require && !self.authenticated {
-            return self.bad(&Reply::fixed(530, 7, 0, "Authentication required"));
-        }
-        let Ok(read) = MailParams::read(params) else {
-            return self.bad(&Reply::fixed(501, 5, 4, "Syntax error in parameters"));
-        };
-        let basic = self.hello != Some(Hello::Extended);
-        if (basic && !params.is_empty())
-            || (read.auth.is_some() && self.config.mechanisms.is_empty())
-            || !self.are_announced(&read.other)
-        {
-            return self.bad(&unknown_parameter());
-        }
-        if read.size_bytes.is_some_and(|size| size > self.config.limits.message_bytes_max) {
-            self.say(&Reply::too_big());
-            return Ok(());
-        }
-        let ticket = self.issue(Owed::Mail);
-        self.events.push_back(Event::Mail(ticket, path.to_owned(), read));
-        Ok(())
-    }
-
-    fn on_rcpt(&mut self, path: ForwardPathRef<'_>, params: Params<'_>) -> Result<(), Error> {
-        let Some(accepted) = self.transaction else {
-            return self.bad(&Reply::fixed(503, 5, 1, "Say MAIL first"));
-        };
-        let path = path.to_owned();
-        if D::PROTOCOL == Protocol::Smtp && path.address().is_none() && !path.is_postmaster() {
-            return self.bad(&Reply::fixed(553, 1, 3, "Address with a domain required"));
-        }
-        let Ok(read) = RcptParams::read(params) else {
-            return self.bad(&Reply::fixed(501, 5, 4, "Syntax error in parameters"));
-        };
-        if !self.are_announced(&read.other) {
-            return self.bad(&unknown_parameter());
-        }
-        if accepted >= self.config.limits.recipients_max {
-            self.say(&Reply::fixed(452, 5, 3, "Too many recipients"));
-            return Ok(());
-        }
-        let ticket = self.issue(Owed::Rcpt);
-        self.events.push_back(Event::Rcpt(ticket, path, read));
-        Ok(())
-    }
-
-    fn on_data(&mut self) -> Result<(), Error> {
-        match self.transaction {
-            None => self.bad(&Reply::fixed(503, 5, 1, "Say MAIL first")),
-            Some(0) => self.bad(&Reply::fixed(503, 5, 1, "No valid recipients")),
-            Some(_) => {
-                let ticket = self.issue(Owed::Data);
-                self.events.push_back(Event::Data(ticket));
-                Ok(())
-            }
-        }
-    }
-
-    fn are_announced(&self, params: &[OtherParam]) -> bool {
-        params.iter().all(|param| self.config.extensions.iter().any(|e| e.keyword() == param.keyword()))
-    }
 }
 
 fn unknown_command() -> Reply {
     Reply::fixed(500, 5, 2, "Command not recognized")
 }
 
-fn unknown_parameter() -> Reply {
-    Reply::fixed(555, 5, 4, "Parameter not recognized or not permitted")
+pub(super) fn not_available() -> Reply {
+    Reply::fixed(502, 5, 1, "Command not available")
 }
 
 fn line_too_long() -> Reply {

@@ -1,9 +1,10 @@
 //! How a server connection behaves.
 
+use mail_wire::sasl::MechanismName;
 use mail_wire::{BareLineEnd, PlaintextLogin};
 
 use crate::address::Domain;
-use crate::extension::OtherExtension;
+use crate::extension::Extension;
 use crate::limits::{Limits, Timeouts};
 
 /// Whether this server offers STARTTLS.
@@ -35,16 +36,22 @@ pub struct Config {
     pub domain: Domain,
     /// STARTTLS.
     pub start_tls: StartTls,
-    /// The SASL mechanisms to offer, in upper case. None: there is no AUTH.
-    pub mechanisms: Vec<&'static str>,
-    /// Whether AUTH is there without TLS; if not it is not even announced (A12).
+    /// The SASL mechanisms to offer. None: there is no AUTH.
+    pub mechanisms: Vec<MechanismName>,
+    /// Whether mechanisms that send a password are there without TLS; if not they are not even announced (A12).
     pub plaintext_login: PlaintextLogin,
     /// Whether mail needs a login.
     pub auth: AuthPolicy,
     /// What is done with a bare CR or LF. By default the client gets 550 and is cut off (F1).
     pub bare_line_end: BareLineEnd,
-    /// Further extensions to announce. A parameter of MAIL or RCPT of the same keyword is let through to the owner.
-    pub extensions: Vec<OtherExtension>,
+    /// Further extensions to announce, beside PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, STARTTLS and AUTH. Their
+    /// commands, and their parameters of MAIL and RCPT, are let through to the owner, who has to do what they mean;
+    /// those of others are refused.
+    ///
+    /// CHUNKING costs the owner nothing: a message in chunks comes in the same events. BINARYMIME is announced only with
+    /// it, REQUIRETLS only under TLS. XCLIENT and XFORWARD are for peers whose word is taken: announce them by the
+    /// address that the peer comes from.
+    pub extensions: Vec<Extension>,
     /// What a client may cost.
     pub limits: Limits,
     /// How long it may stay silent.

@@ -6,9 +6,11 @@
 //! DATA, the message, and logins; each of these events carries a [`Ticket`] or, at the end of a message, the
 //! dialect's duty. An owner that dislikes a client's hello says so at MAIL.
 //!
+//! What further extensions the owner answers for stands in [`Config::extensions`]; with it come the events of theirs.
+//!
 //! Commands are looked at one by one: pipelined ones wait until the one before is answered, so replies leave in
-//! order. A client that speaks before its turn is cut off with 554 (F5): before the greeting; behind EHLO, AUTH, DATA
-//! or STARTTLS; and behind anything, unless the session has begun with EHLO or LHLO.
+//! order. A client that speaks before its turn is cut off with 554 (F5): before the greeting; behind EHLO, AUTH, DATA,
+//! XCLIENT or STARTTLS; and behind anything, unless the session has begun with EHLO or LHLO.
 //!
 //! Behind NOOP, VRFY and EXPN, where RFC 2920 3.1 wants a client to wait too, more commands are taken: their replies
 //! decide nothing.
@@ -24,26 +26,33 @@
 //! the client, it waits in `poll_transmit`.
 
 mod auth;
-mod body;
 mod command;
 mod config;
+mod envelope;
 mod event;
+mod message;
+mod proxied;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
+use mail_wire::sasl::MechanismName;
 use mail_wire::{
     ApiMisuse, BareLineEnd, Core, Error, Ledger, LimitExceeded, LineEnd, LineFramer, LineLimits,
     PeerMisbehaved, PlaintextLogin, Ticket, TlsActive, is_foreign_protocol,
 };
 
 pub use config::{AuthPolicy, Config, StartTls};
+use envelope::Transaction;
 pub use event::{AuthFailure, Event};
 
+use crate::capabilities::Capabilities;
+use crate::code::{Code, Verdict};
+use crate::command::Last;
 use crate::dialect::{Dialect, Protocol, Smtp};
-use crate::extension::{Capabilities, Extension};
-use crate::reply::{Code, Reply, Verdict};
+use crate::extension::Extension;
+use crate::reply::Reply;
 
 /// Whose turn it is, and what the next bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +72,18 @@ enum Phase {
 /// What the open ticket is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owed {
-    Mail,
+    /// With the transaction that a positive reply begins.
+    Mail(Transaction),
     Rcpt,
     Data,
+    /// The first chunk of a message; its bytes follow, whatever the reply.
+    Chunk(u64, Last),
+    /// A part of the message that the owner fetches.
+    Url(Last),
     Message,
     Auth,
+    /// A question that has no consequence.
+    Answer,
 }
 
 /// An SMTP server connection.
@@ -85,9 +101,9 @@ pub struct Machine<D: Dialect> {
     events: VecDeque<Event<D>>,
     /// Set by a hello; says whether extensions may be used.
     hello: Option<Hello>,
-    /// Accepted recipients of the open transaction.
-    transaction: Option<usize>,
-    body: Option<body::Body>,
+    transaction: Option<Transaction>,
+    /// The message that is being received; in chunks, also between two of them.
+    body: Option<message::Message>,
     authenticated: bool,
     /// The first line is not yet complete.
     nothing_read: bool,
@@ -125,7 +141,7 @@ impl<D: Dialect> Machine<D> {
             core,
             framer: LineFramer::new(limits).with_line_end(end),
             ledger: Ledger::new(),
-            owed: Owed::Mail,
+            owed: Owed::Answer,
             phase: Phase::Greeting,
             events: VecDeque::new(),
             hello: None,
@@ -147,11 +163,15 @@ impl<D: Dialect> Machine<D> {
             return Err(ApiMisuse::WrongState("the client was already greeted"));
         }
         if !self.core.is_closing() && !self.spoke_too_early() {
-            let text = format!("{} {}", self.config.domain, D::PROTOCOL.greeting_word());
-            self.say(&Reply::new(Code::READY, text));
+            self.say_greeting();
             self.phase = Phase::Command;
         }
         Ok(())
+    }
+
+    fn say_greeting(&mut self) {
+        let text = format!("{} {}", self.config.domain, D::PROTOCOL.greeting_word());
+        self.say(&Reply::new(Code::READY, text));
     }
 
     /// Greets with a refusal (421 or 554, say) and closes.
@@ -164,15 +184,18 @@ impl<D: Dialect> Machine<D> {
         Ok(())
     }
 
-    /// Answers MAIL, RCPT, DATA, or in SMTP a message. After 421 the connection closes.
+    /// Answers MAIL, RCPT, VRFY, EXPN, ETRN, or in SMTP a message; refuses DATA, BURL, or a login. After 421 the
+    /// connection closes.
     ///
     /// A reply that makes no sense there (3yz, or 2yz to DATA and AUTH) is an [`ApiMisuse`]; the client gets 451.
     pub fn reply(&mut self, ticket: Ticket, reply: &Reply) -> Result<(), ApiMisuse> {
         self.redeem(ticket)?;
         let verdict = reply.verdict();
         let fits = match self.owed {
-            Owed::Mail | Owed::Rcpt | Owed::Message => verdict != Verdict::Intermediate,
-            Owed::Data | Owed::Auth => matches!(verdict, Verdict::Temporary | Verdict::Permanent),
+            Owed::Mail(_) | Owed::Rcpt | Owed::Message | Owed::Answer => verdict != Verdict::Intermediate,
+            Owed::Data | Owed::Chunk(..) | Owed::Url(_) | Owed::Auth => {
+                matches!(verdict, Verdict::Temporary | Verdict::Permanent)
+            }
         };
         if !fits {
             self.settle(&Reply::local_error());
@@ -182,15 +205,23 @@ impl<D: Dialect> Machine<D> {
         Ok(())
     }
 
-    /// Asks for the message (354). A client that has already begun to send it is cut off (F5).
+    /// Asks for the message (354), takes its first chunk, or says that what a BURL names was fetched. A client that has
+    /// already begun to send what it was not yet asked for is cut off (F5).
     pub fn accept_data(&mut self, ticket: Ticket) -> Result<(), ApiMisuse> {
-        if self.owed != Owed::Data {
-            return Err(ApiMisuse::WrongState("the ticket is not for DATA"));
+        if !matches!(self.owed, Owed::Data | Owed::Chunk(..) | Owed::Url(_)) {
+            return Err(ApiMisuse::WrongState("the ticket is not for a message to come"));
         }
         self.redeem(ticket)?;
-        if !self.is_out_of_turn() {
-            self.say(&Reply::new(Code::START_MAIL, "End data with <CR><LF>.<CR><LF>"));
-            self.begin_body();
+        match self.owed {
+            _ if self.core.is_closing() => {}
+            Owed::Chunk(bytes, last) => self.begin_chunk(bytes, last),
+            Owed::Url(last) => self.url_fetched(last),
+            _ => {
+                if !self.is_out_of_turn() {
+                    self.say(&Reply::new(Code::START_MAIL, "End data with <CR><LF>.<CR><LF>"));
+                    self.begin_dots();
+                }
+            }
         }
         Ok(())
     }
@@ -264,7 +295,7 @@ impl<D: Dialect> Machine<D> {
     /// Accepted recipients of the open transaction.
     #[must_use]
     pub fn accepted_recipients(&self) -> usize {
-        self.transaction.unwrap_or(0)
+        self.transaction.map_or(0, |open| open.accepted)
     }
 
     /// What would be announced in reply to EHLO or LHLO now.
@@ -279,22 +310,55 @@ impl<D: Dialect> Machine<D> {
         if self.may_start_tls() {
             list.push(Extension::StartTls);
         }
-        if self.may_log_in() {
-            list.push(Extension::Auth(self.config.mechanisms.iter().map(|m| (*m).into()).collect()));
+        let mechanisms = self.config.mechanisms.iter().filter(|name| self.may_log_in(Some(name)));
+        let mechanisms: Vec<MechanismName> = mechanisms.cloned().collect();
+        if !mechanisms.is_empty() {
+            list.push(Extension::Auth(mechanisms));
         }
-        list.extend(self.config.extensions.iter().cloned().map(Extension::Other));
+        list.extend(self.config.extensions.iter().filter(|extension| self.offers(extension)).cloned());
         Capabilities::new(list)
+    }
+
+    /// True if a command or parameter of this extension may come.
+    fn announces(&self, keyword: &str) -> bool {
+        match keyword {
+            "SIZE" | "8BITMIME" => true,
+            "AUTH" => !self.config.mechanisms.is_empty(),
+            _ => {
+                let mut further = self.config.extensions.iter().filter(|extension| self.offers(extension));
+                further.any(|extension| extension.keyword() == keyword)
+            }
+        }
+    }
+
+    /// False for a configured extension that cannot be offered as things stand.
+    fn offers(&self, extension: &Extension) -> bool {
+        match extension {
+            // RFC 3030 3.
+            Extension::BinaryMime => self.config.extensions.contains(&Extension::Chunking),
+            // RFC 8689 4.2.1.
+            Extension::RequireTls => self.core.tls().is_some(),
+            _ => true,
+        }
     }
 
     fn may_start_tls(&self) -> bool {
         self.config.start_tls != StartTls::Off && self.core.tls().is_none()
     }
 
-    fn may_log_in(&self) -> bool {
-        let in_the_clear = self.config.plaintext_login == PlaintextLogin::DangerAllow
-            && self.config.start_tls != StartTls::Require;
-        let protected = self.core.tls().is_some() || in_the_clear;
-        protected && !self.config.mechanisms.is_empty()
+    /// True if a login by this mechanism may begin; without one, by some mechanism.
+    fn may_log_in(&self, mechanism: Option<&MechanismName>) -> bool {
+        if self.core.tls().is_some() {
+            return true;
+        }
+        let is_safe = |name: &MechanismName| {
+            !name.sends_password() || self.config.plaintext_login == PlaintextLogin::DangerAllow
+        };
+        self.config.start_tls != StartTls::Require
+            && match mechanism {
+                Some(name) => is_safe(name),
+                None => self.config.mechanisms.iter().any(is_safe),
+            }
     }
 
     /// True while the silence is the owner's.
@@ -312,25 +376,32 @@ impl<D: Dialect> Machine<D> {
     fn settle(&mut self, reply: &Reply) {
         let accepted = reply.verdict() == Verdict::Success;
         match self.owed {
-            Owed::Message => {
-                // In SMTP there is one reply; in LMTP this is a dropped ticket, and every recipient gets the same.
-                let count = match D::PROTOCOL {
-                    Protocol::Smtp => 1,
-                    Protocol::Lmtp => self.accepted_recipients(),
-                };
-                return self.end_message(&vec![reply.clone(); count]);
+            // In SMTP there is one reply; in LMTP this is a dropped ticket, and every recipient gets the same.
+            Owed::Message => return self.end_refused(reply),
+            Owed::Chunk(bytes, last) => {
+                self.chunked_message().refuse(reply.clone());
+                return self.begin_chunk(bytes, last);
             }
+            Owed::Url(Last::Yes) => {
+                self.body = None;
+                return self.end_refused(reply);
+            }
+            Owed::Url(Last::No) => (self.body, self.transaction) = (None, None),
             Owed::Auth => return self.end_auth(reply),
-            Owed::Mail if accepted => self.transaction = Some(0),
-            Owed::Rcpt if accepted => self.transaction = self.transaction.map(|n| n + 1),
-            Owed::Mail | Owed::Rcpt | Owed::Data => {}
+            Owed::Mail(transaction) if accepted => self.transaction = Some(transaction),
+            Owed::Rcpt if accepted => self.transaction = self.transaction.map(Transaction::with_recipient),
+            Owed::Mail(_) | Owed::Rcpt | Owed::Data | Owed::Answer => {}
         }
         // Behind DATA stands a message, accepted or not: it must never be read as commands.
         if (self.owed == Owed::Data || self.hello != Some(Hello::Extended)) && self.is_out_of_turn() {
             return;
         }
         self.say_and_maybe_close(reply);
-        if matches!(self.owed, Owed::Mail | Owed::Rcpt) && !accepted {
+        if self.owed == Owed::Answer && !self.core.is_closing() {
+            // An error is kept, and told at the next poll.
+            let _ = self.count_idle();
+        }
+        if matches!(self.owed, Owed::Mail(_) | Owed::Rcpt) && !accepted {
             self.refusals += 1;
             if self.refusals >= self.config.limits.refusals_max && !self.core.is_closing() {
                 let last = Reply::fixed(421, 7, 0, "Too many errors");
@@ -503,6 +574,7 @@ impl<D: Dialect> mail_wire::Connection for Machine<D> {
         // RFC 3207 4.2: whatever the client said in the clear was said by nobody.
         self.hello = None;
         self.transaction = None;
+        self.body = None;
         self.authenticated = false;
         if self.phase == Phase::Tls {
             self.phase = Phase::Command;

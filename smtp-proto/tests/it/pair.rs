@@ -145,10 +145,10 @@ fn refusals_at_every_stage_leave_the_session_usable() {
 
 #[test]
 fn a_login_is_checked_by_the_owner() {
-    use mail_wire::sasl::{Authcid, Credentials};
+    use mail_wire::sasl::{Authcid, Credentials, Mechanism};
     in_all_pieces(|piece_bytes| {
-        for mechanism in ["PLAIN", "LOGIN"] {
-            let server = server::Config { mechanisms: vec![mechanism], ..auth_config() };
+        for mechanism in [Mechanism::Plain, Mechanism::Login] {
+            let server = server::Config { mechanisms: vec![mechanism.into()], ..auth_config() };
             let mut pair = Pair::new(client_config(), server, piece_bytes);
             pair.run(b"");
             for (password, succeeds) in [("wrong", false), ("secret", true)] {

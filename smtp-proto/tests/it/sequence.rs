@@ -85,7 +85,7 @@ fn a3_vrfy_and_expn_tell_nothing() {
 #[test]
 fn parameters_are_let_through_only_where_they_were_announced() {
     let extension = OtherExtension::new("X-TRACE", "").expect("valid");
-    let config = server::Config { extensions: vec![extension], ..server_config() };
+    let config = server::Config { extensions: vec![extension.into()], ..server_config() };
     check(
         config,
         &[

@@ -18,7 +18,7 @@ pub(crate) fn server_config() -> server::Config {
 
 /// With AUTH PLAIN and LOGIN in the clear.
 pub(crate) fn auth_config() -> server::Config {
-    let mechanisms = vec!["PLAIN", "LOGIN"];
+    let mechanisms = vec![Mechanism::Plain.into(), Mechanism::Login.into()];
     server::Config { mechanisms, plaintext_login: PlaintextLogin::DangerAllow, ..server_config() }
 }
 
@@ -128,7 +128,7 @@ impl Site {
             Event::Hello(_) => self.seen.hellos += 1,
             Event::StartTls => self.seen.start_tls += 1,
             Event::Authenticate { ticket, mechanism, initial } => {
-                let mechanism = Mechanism::by_name(mechanism.as_bytes()).expect("offered");
+                let mechanism = Mechanism::by_name(mechanism.as_str().as_bytes()).expect("offered");
                 let mut exchange = ServerExchange::new(mechanism);
                 let step = exchange.start(initial.as_ref().map(|i| i.expose().as_slice()));
                 self.exchange = Some(exchange);

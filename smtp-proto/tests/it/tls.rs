@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use mail_wire::sasl::Mechanism;
 use mail_wire::testing::every_split;
 use mail_wire::{Connection as _, Error, PeerIncompatible, PeerMisbehaved};
 use smtp_proto::client::{self, Event, TlsMode};
@@ -10,7 +11,7 @@ use smtp_proto::server::{Config, StartTls};
 use crate::support::{Site, client_config, server_config};
 
 fn tls_config() -> Config {
-    Config { start_tls: StartTls::Offer, mechanisms: vec!["PLAIN"], ..server_config() }
+    Config { start_tls: StartTls::Offer, mechanisms: vec![Mechanism::Plain.into()], ..server_config() }
 }
 
 const EXTRA: &[u8] = b"MAIL FROM:<x@evil>\r\n";
