@@ -7,7 +7,10 @@ use std::process::ExitCode;
 use benches::{Bar, Bench, Peer, Work};
 use bytes::Bytes;
 use mail_wire::{BareLineEnd, BodyPart, BodySlice, DotReader, DotWriter, Input, Outbox};
+use smtp_proto::{Command, ForwardPathRef, MailParam, RcptParam, ReplyRef, ReversePathRef};
+use smtp_proto_peer::Request;
 use smtp_proto_peer::request::receiver::DataReceiver;
+use smtp_proto_peer::response::parser::ResponseReceiver;
 
 #[global_allocator]
 static ALLOCATOR: benches::Counting = benches::Counting;
@@ -139,8 +142,198 @@ fn bodies(bench: &mut Bench) {
     );
 }
 
+/// What clients say: a mix of sessions, with and without extensions.
+const COMMANDS: [&str; 47] = [
+    "EHLO mail.example.org",
+    "EHLO [192.0.2.17]",
+    "HELO client.example.com",
+    "LHLO hub.example.net",
+    "STARTTLS",
+    "AUTH PLAIN AGFsaWNlAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==",
+    "AUTH LOGIN",
+    "NOOP",
+    "RSET",
+    "MAIL FROM:<alice@example.org>",
+    "MAIL FROM:<> SIZE=1843",
+    "MAIL FROM:<alice.smith@mail.example.org> SIZE=48213 BODY=8BITMIME",
+    "MAIL FROM:<bounces+12345-bob=example.com@lists.example.net> SIZE=2411 BODY=8BITMIME RET=HDRS ENVID=QQ314159",
+    "MAIL FROM:<carol@example.net> SIZE=9001 BODY=8BITMIME SMTPUTF8",
+    "RCPT TO:<bob@example.com>",
+    "RCPT TO:<carol.jones@department.example.com>",
+    "RCPT TO:<dave+folder@example.org>",
+    "RCPT TO:<postmaster@example.net> NOTIFY=NEVER",
+    "RCPT TO:<eve@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;eve@example.net",
+    "RCPT TO:<\"john doe\"@example.org>",
+    "RCPT TO:<frank@xn--bcher-kva.example>",
+    "DATA",
+    "BDAT 86 LAST",
+    "QUIT",
+    "MAIL FROM:<newsletter@mailing.example.com> SIZE=102400",
+    "RCPT TO:<recipient0001@subscribers.example.org>",
+    "RCPT TO:<recipient0002@subscribers.example.org>",
+    "RCPT TO:<recipient0003@subscribers.example.org>",
+    "RCPT TO:<recipient0004@subscribers.example.org>",
+    "RCPT TO:<recipient0005@subscribers.example.org>",
+    "RCPT TO:<recipient0006@subscribers.example.org>",
+    "RCPT TO:<recipient0007@subscribers.example.org>",
+    "RCPT TO:<recipient0008@subscribers.example.org>",
+    "DATA",
+    "MAIL FROM:<reports@monitoring.example.com> SIZE=7812 BODY=8BITMIME",
+    "RCPT TO:<operations@example.com>",
+    "RCPT TO:<oncall@example.com>",
+    "DATA",
+    "RSET",
+    "MAIL FROM:<bob@example.com> SIZE=1200 BODY=8BITMIME",
+    "RCPT TO:<alice@example.org>",
+    "DATA",
+    "VRFY alice",
+    "HELP",
+    "NOOP",
+    "QUIT",
+    "EHLO outbound-17.mail.provider.example",
+];
+
+/// What servers answer.
+const REPLIES: [&str; 12] = [
+    "220 mx.example.org ESMTP ready\r\n",
+    "250-mx.example.org\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n250-STARTTLS\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n",
+    "250 2.1.0 Ok\r\n",
+    "250 2.1.5 Ok\r\n",
+    "250 2.1.5 Recipient OK\r\n",
+    "354 End data with <CR><LF>.<CR><LF>\r\n",
+    "250 2.0.0 Ok: queued as 4F1B2C3D4E\r\n",
+    "550 5.1.1 <nobody@example.org>: Recipient address rejected: User unknown in local recipient table\r\n",
+    "450 4.2.0 <bob@example.org>: Recipient address rejected: Greylisted, see the postmaster's page\r\n",
+    "552-5.2.2 The recipient's inbox is out of storage space.\r\n552-5.2.2 Please direct him to the page of\r\n552 5.2.2 his provider.\r\n",
+    "421 4.7.0 Temporary system problem. Try again later.\r\n",
+    "221 2.0.0 Bye\r\n",
+];
+
+/// Adds up what a command holds, so that every field is read and every parameter typed.
+fn visit(command: &Command<'_>) -> usize {
+    match command {
+        Command::Mail { path, params } => {
+            let path = match path {
+                ReversePathRef::Null => 0,
+                ReversePathRef::Mailbox(mailbox) => mailbox.domain().len(),
+            };
+            path + params
+                .iter()
+                .filter_map(|param| MailParam::read(param).ok())
+                .map(|p| visit_mail(&p))
+                .sum::<usize>()
+        }
+        Command::Rcpt { path, params } => {
+            let path = match path {
+                ForwardPathRef::Mailbox(mailbox) => mailbox.local_part().as_wire().len(),
+                ForwardPathRef::Local(local) => local.as_wire().len(),
+            };
+            path + params
+                .iter()
+                .filter_map(|param| RcptParam::read(param).ok())
+                .map(|p| visit_rcpt(&p))
+                .sum::<usize>()
+        }
+        Command::Ehlo(name) | Command::Helo(name) | Command::Lhlo(name) => name.as_str().len(),
+        Command::Bdat { bytes, .. } => usize::try_from(*bytes).unwrap_or_default(),
+        _ => 1,
+    }
+}
+
+fn visit_mail(param: &MailParam<'_>) -> usize {
+    match param {
+        MailParam::Size(bytes) => usize::try_from(*bytes).unwrap_or_default(),
+        MailParam::EnvelopeId(text) => text.as_wire().len(),
+        _ => 1,
+    }
+}
+
+fn visit_rcpt(param: &RcptParam<'_>) -> usize {
+    match param {
+        RcptParam::OriginalRecipient(first) => first.address_type().len(),
+        _ => 1,
+    }
+}
+
+/// The next line of the bytes, with its CRLF.
+fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (line, after) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
+    *rest = after;
+    Some(line)
+}
+
+fn grammar(bench: &mut Bench) {
+    let repeat = 24;
+    let commands = COMMANDS.map(|line| format!("{line}\r\n")).concat().repeat(repeat).into_bytes();
+    for line in COMMANDS {
+        assert!(Command::parse(line.as_bytes()).is_ok(), "ours refuses {line}");
+        assert!(
+            Request::parse(&mut format!("{line}\r\n").as_bytes().iter()).is_ok(),
+            "the peer refuses {line}"
+        );
+    }
+    bench.row(
+        Work {
+            name: "commands: parse, all visited",
+            bytes: commands.len(),
+            messages: COMMANDS.len() * repeat,
+        },
+        &[Bar::Ratio(1.5), Bar::Allocations(0.0)],
+        &mut || {
+            let (mut rest, mut sum) = (commands.as_slice(), 0);
+            while let Some(line) = next_line(&mut rest) {
+                let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                sum += Command::parse(line).map_or(0, |command| visit(&command));
+            }
+            black_box(sum);
+        },
+        &mut [Peer::new("smtp-proto 0.2.5", &mut || {
+            let mut bytes = commands.iter();
+            while bytes.len() > 0 {
+                let _ = black_box(Request::parse(&mut bytes));
+            }
+        })],
+    );
+    let replies = REPLIES.concat().repeat(repeat).into_bytes();
+    bench.row(
+        Work { name: "replies: parse, all visited", bytes: replies.len(), messages: REPLIES.len() * repeat },
+        &[Bar::Ratio(1.5), Bar::Allocations(0.0)],
+        &mut || {
+            let (mut rest, mut sum) = (replies.as_slice(), 0);
+            while let Ok(Some((reply, used))) = ReplyRef::parse(rest) {
+                sum += usize::from(reply.code().value());
+                sum += reply.lines().map(|line| line.enhanced().1.len()).sum::<usize>();
+                rest = rest.get(used..).unwrap_or_default();
+            }
+            black_box(sum);
+        },
+        &mut [Peer::new("smtp-proto 0.2.5", &mut || {
+            let (mut bytes, mut receiver) = (replies.iter(), ResponseReceiver::default());
+            while let Ok(reply) = receiver.parse(&mut bytes) {
+                black_box(reply);
+                receiver.reset();
+            }
+        })],
+    );
+    let parsed: Vec<Command<'_>> =
+        COMMANDS.iter().filter_map(|line| Command::parse(line.as_bytes()).ok()).collect();
+    let mut out = Outbox::new();
+    bench.row(
+        Work { name: "commands: encode", bytes: commands.len() / repeat, messages: COMMANDS.len() },
+        &[],
+        &mut || {
+            parsed.iter().for_each(|command| command.encode(&mut out));
+            while let Some(piece) = out.take() {
+                black_box(piece);
+            }
+        },
+        &mut [],
+    );
+}
+
 fn main() -> ExitCode {
     let mut bench = Bench::from_args();
+    grammar(&mut bench);
     bodies(&mut bench);
     bench.finish()
 }

@@ -101,7 +101,7 @@ pub mod server {
 
 /// The client's side: [`smtp_proto::client`] in the LMTP dialect.
 pub mod client {
-    pub use smtp_proto::client::{Closed, Config, Envelope, Event, Recipient, Stage, TlsMode};
+    pub use smtp_proto::client::{Chunking, Closed, Config, Envelope, Event, Recipient, Stage, TlsMode};
 
     use crate::Lmtp;
 

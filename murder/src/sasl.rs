@@ -5,9 +5,6 @@
 use mail_wire::sasl::{Credentials, Mechanism, MechanismName, ServerExchange, Step};
 use mail_wire::{InvalidMessage, Secret};
 
-/// The mechanisms that are offered.
-pub(crate) const MECHANISMS: [&str; 2] = ["PLAIN", "LOGIN"];
-
 /// One SASL exchange of a session, over the mechanisms that stand in `mail_wire::sasl`.
 #[derive(Debug)]
 pub(crate) struct Exchange(ServerExchange);
@@ -47,7 +44,7 @@ fn next(step: Step) -> Next {
     }
 }
 
-/// The mechanisms, as POP3 configures them.
+/// The mechanisms that are offered.
 pub(crate) fn mechanism_names() -> Vec<MechanismName> {
     [Mechanism::Plain, Mechanism::Login].map(Into::into).to_vec()
 }

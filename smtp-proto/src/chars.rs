@@ -57,7 +57,7 @@ const CLASSES: [u8; 256] = {
             classes[byte] |= XCHAR;
         }
         if b == u8::MAX {
-            return classes;
+            break classes;
         }
         b += 1;
     }

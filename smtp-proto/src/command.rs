@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn f7_control_bytes_and_what_is_no_utf_8_are_refused_in_every_command() {
+    fn f7_control_bytes_and_eight_bit_bytes_are_refused_in_every_command() {
         for byte in (0..0x20_u8).chain(0x7f..=0xff) {
             for line in [&b"NOOP x"[..], b"MAIL FROM:<a@b>", b"EHLO x", b"VRFY x"] {
                 for at in 0..=line.len() {

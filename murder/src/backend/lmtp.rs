@@ -13,6 +13,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use lmtp_proto::server::{AuthFailure, Config, Connection, Event, StartTls};
 use lmtp_proto::{Deliveries, DeliveryId};
+use mail_wire::sasl::Mechanism;
 use mail_wire::{PlaintextLogin, Ticket};
 use mailstore::store::{self, Actor, BodyWriter, Delivered, Error, Posting, QuotaCheck, Recipient};
 use smtp_proto::{Code, Domain, ForwardPath, Reply, ReversePath};
@@ -32,7 +33,7 @@ pub(super) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut shutdown:
     let peer = accepted.peer;
     let Ok(domain) = Domain::new(&shared.hostname) else { return };
     let mut config = Config::new(domain);
-    config.mechanisms = vec!["PLAIN"];
+    config.mechanisms = vec![Mechanism::Plain.into()];
     config.plaintext_login = plaintext_login(peer.ip());
     config.extensions = vec![DeliveryId::extension()];
     config.limits.message_bytes_max = shared.config.limits.message_bytes_max;
@@ -96,7 +97,7 @@ impl Session {
                 }
             }
             Event::Authenticate { ticket, mechanism, initial } => {
-                match Exchange::start(mechanism, initial.as_ref()) {
+                match Exchange::start(mechanism.as_str(), initial.as_ref()) {
                     Ok((exchange, next)) => self.go_on(ticket, exchange, next).await?,
                     Err(_) => self.fail_login(ticket, AuthFailure::Credentials)?,
                 }

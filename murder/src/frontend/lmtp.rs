@@ -13,6 +13,7 @@ use lmtp_proto::client::Envelope;
 use lmtp_proto::server::{AuthFailure, Config, Connection, Event, StartTls};
 use lmtp_proto::{Deliveries, DeliveryId};
 use mail_wire::Ticket;
+use mail_wire::sasl::Mechanism;
 use smtp_proto::{Code, Domain, ForwardPath, MailParams, Reply, ReversePath, Verdict};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
@@ -33,7 +34,7 @@ pub(super) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut shutdown:
     let Ok(domain) = Domain::new(&shared.hostname) else { return };
     let limits = &shared.config.limits;
     let mut config = Config::new(domain);
-    config.mechanisms = vec!["PLAIN"];
+    config.mechanisms = vec![Mechanism::Plain.into()];
     config.plaintext_login = plaintext_login(peer.ip());
     config.extensions = vec![DeliveryId::extension()];
     config.limits.message_bytes_max = limits.message_bytes_max;
@@ -101,7 +102,7 @@ impl Session {
                 }
             }
             Event::Authenticate { ticket, mechanism, initial } => {
-                match Exchange::start(mechanism, initial.as_ref()) {
+                match Exchange::start(mechanism.as_str(), initial.as_ref()) {
                     Ok((exchange, next)) => self.go_on(ticket, exchange, next).await?,
                     Err(_) => self.fail_login(ticket, AuthFailure::Credentials)?,
                 }

@@ -9,7 +9,7 @@ use mail_builder::headers::address::Address;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::{BodyPart, MimePart};
-use smtp_proto::{ForwardPath, Reply};
+use smtp_proto::{ForwardPath, Reply, Verdict};
 
 use super::queue::{QueueId, reply_text};
 
@@ -106,7 +106,7 @@ impl Report<'_> {
             let path = failure.recipient.to_string();
             let address = path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(&path);
             let status = match failure.reply.enhanced() {
-                Some(code) if code.class() == 5 => code.to_string(),
+                Some(code) if code.class() == Verdict::Permanent => code.to_string(),
                 // A message that was tried too long ends with what was said last, which may be "later".
                 Some(code) => format!("5.{}.{}", code.subject(), code.detail()),
                 None => "5.0.0".to_owned(),

@@ -24,7 +24,7 @@ use super::recipients::{Client, admit, may_send_as, reply};
 use crate::accounts::{Entry, Identity, plaintext_login};
 use crate::frontend::Shared;
 use crate::net::{Accepted, Link, LinkError, Shutdown, on_disk};
-use crate::sasl::{Exchange, MECHANISMS, Next};
+use crate::sasl::{Exchange, Next, mechanism_names};
 use crate::trace::{Hop, With};
 
 /// What a port is for.
@@ -57,7 +57,7 @@ async fn serve(shared: Arc<Shared>, accepted: Accepted, mut shutdown: Shutdown, 
     config.limits.bad_commands_max = limits.bad_commands_max;
     config.start_tls = if shared.acceptor.is_some() { StartTls::Offer } else { StartTls::Off };
     if service == Service::Submission {
-        config.mechanisms = MECHANISMS.to_vec();
+        config.mechanisms = mechanism_names();
         config.auth = AuthPolicy::Require;
         config.plaintext_login = plaintext_login(peer.ip());
     }
@@ -132,7 +132,7 @@ impl Session {
                 }
             }
             Event::Authenticate { ticket, mechanism, initial } => {
-                match Exchange::start(mechanism, initial.as_ref()) {
+                match Exchange::start(mechanism.as_str(), initial.as_ref()) {
                     Ok((exchange, next)) => self.go_on(ticket, exchange, next).await?,
                     Err(_) => self.fail_login(ticket, AuthFailure::Credentials)?,
                 }

@@ -3,7 +3,9 @@
 //! Tests whose names begin with a letter and a number belong to that row of the safety catalogue.
 
 mod auth;
+mod chunking;
 mod client;
+mod extensions;
 mod framing;
 mod limits;
 mod pair;

@@ -183,7 +183,7 @@ fn a_server_that_goes_down_is_heard_in_the_middle_of_a_message() {
 }
 
 /// What a body is after canonical line ends.
-fn canonical(body: &[u8]) -> Vec<u8> {
+pub(crate) fn canonical(body: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::new();
     for (at, byte) in body.iter().enumerate() {
         match byte {

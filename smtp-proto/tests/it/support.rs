@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) start_tls: usize,
     pub(crate) logins: usize,
     pub(crate) closed: bool,
+    pub(crate) client: String,
+    pub(crate) forwarded: String,
 }
 
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -159,6 +161,20 @@ impl Site {
                 conn.reply(ticket, &Reply::local_error()).expect("fits");
             }
             Event::Data(ticket) => conn.accept_data(ticket).expect("fits"),
+            Event::Burl(ticket, url) if url.ends_with("missing") => {
+                conn.reply(ticket, &Reply::new(Code::FAILED, "No").with_status(6, 6)).expect("fits");
+            }
+            Event::Burl(ticket, url) => {
+                self.current.body.extend_from_slice(format!("<{url}>").as_bytes());
+                conn.accept_data(ticket).expect("fits");
+            }
+            Event::XClient(attributes) => self.seen.client = attributes.to_string(),
+            Event::XForward(attributes) => self.seen.forwarded = attributes.to_string(),
+            Event::Verify(ticket, name) | Event::Expand(ticket, name) | Event::Etrn(ticket, name) => {
+                let known = name.starts_with("alice");
+                let reply = if known { Reply::ok() } else { Reply::no_such_mailbox() };
+                conn.reply(ticket, &reply).expect("fits");
+            }
             Event::Chunk(bytes) => self.current.body.extend_from_slice(&bytes),
             Event::BodyEnd(ticket) => {
                 let message = std::mem::take(&mut self.current);

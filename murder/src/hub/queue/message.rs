@@ -258,6 +258,7 @@ pub(super) fn put_envelope(envelope: &Envelope, out: &mut Vec<u8>) {
     out.push(match envelope.body {
         Body::SevenBit => 0,
         Body::EightBitMime => 1,
+        Body::BinaryMime => 2,
     });
     put_u32(envelope.recipients.len(), out);
     envelope.recipients.iter().for_each(|recipient| put_recipient(recipient, out));
@@ -298,6 +299,7 @@ pub(super) fn take_envelope(fields: &mut Fields<'_>) -> Result<Envelope, Invalid
     let body = match fields.byte()? {
         0 => Body::SevenBit,
         1 => Body::EightBitMime,
+        2 => Body::BinaryMime,
         _ => return Err(InvalidRecord("no kind of body")),
     };
     let count = take_u32(fields)?;
