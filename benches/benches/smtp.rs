@@ -302,7 +302,8 @@ fn grammar(bench: &mut Bench) {
             let (mut rest, mut sum) = (replies.as_slice(), 0);
             while let Ok(Some((reply, used))) = ReplyRef::parse(rest) {
                 sum += usize::from(reply.code().value());
-                sum += reply.lines().map(|line| line.enhanced().1.len()).sum::<usize>();
+                sum += reply.enhanced().map_or(0, |enhanced| usize::from(enhanced.detail()));
+                sum += reply.lines().map(|line| line.text.len()).sum::<usize>();
                 rest = rest.get(used..).unwrap_or_default();
             }
             black_box(sum);

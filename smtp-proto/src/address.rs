@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use mail_wire::InvalidMessage;
 
-use crate::chars::{ATEXT, KEYWORD, LABEL, control, span};
+use crate::chars::{ATEXT, KEYWORD, LABEL, is, refuse_controls, span};
 use crate::path::Mailbox;
 
 /// Bytes of a local part, unquoted. RFC 5321 4.5.3.1.1 guarantees 64; addresses that carry another address in
@@ -300,16 +300,19 @@ pub(crate) fn is_dot_string(text: &str) -> bool {
 
 /// The length of the dot-string at the start, if there is one.
 pub(crate) fn dot_string_bytes(text: &[u8]) -> Option<usize> {
+    let mut after_dot = true;
     let mut length = 0;
-    loop {
-        let atom = span(ATEXT, text.get(length..)?);
-        length += atom;
-        match text.get(length) {
-            _ if atom == 0 => return None,
-            Some(b'.') => length += 1,
-            _ => return Some(length),
+    for byte in text {
+        if is(ATEXT, *byte) {
+            after_dot = false;
+        } else if *byte == b'.' && !after_dot {
+            after_dot = true;
+        } else {
+            break;
         }
+        length += 1;
     }
+    (!after_dot).then_some(length)
 }
 
 fn write_local_part(local: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -328,12 +331,9 @@ fn write_local_part(local: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// Checks a domain or address literal, all of the text.
 pub(crate) fn check_domain(text: &str) -> Result<(), InvalidMessage> {
+    refuse_controls(text)?;
     let length = domain_bytes(text)?;
-    match control(text) {
-        Some(at) => Err(InvalidMessage::new("domain expected", at)),
-        None if length < text.len() => Err(InvalidMessage::new("domain expected", length)),
-        None => Ok(()),
-    }
+    if length < text.len() { Err(InvalidMessage::new("domain expected", length)) } else { Ok(()) }
 }
 
 /// The length of the domain or address literal at the start.
@@ -355,18 +355,15 @@ pub(crate) fn host_name_bytes(text: &[u8]) -> Result<usize, InvalidMessage> {
     loop {
         let rest = text.get(length..).unwrap_or_default();
         let label = rest.get(..span(LABEL, rest)).unwrap_or_default();
-        if label.is_empty()
-            || label.len() > LABEL_BYTES_MAX
-            || label.first() == Some(&b'-')
-            || label.last() == Some(&b'-')
-        {
+        let is_label = matches!((label.first(), label.last()), (Some(first), Some(last)) if *first != b'-' && *last != b'-');
+        if !is_label || label.len() > LABEL_BYTES_MAX {
             return Err(InvalidMessage::new("domain expected", length));
         }
         length += label.len();
-        if text.get(length) != Some(&b'.') {
-            return Ok(length);
+        match text.get(length) {
+            Some(b'.') => length += 1,
+            _ => return Ok(length),
         }
-        length += 1;
     }
 }
 

@@ -17,21 +17,30 @@ pub enum Body {
 }
 
 impl Body {
-    const NAMES: [(&'static str, Self); 3] =
-        [("7BIT", Self::SevenBit), ("8BITMIME", Self::EightBitMime), ("BINARYMIME", Self::BinaryMime)];
-
     pub(crate) fn read(value: &str) -> Result<Self, InvalidMessage> {
-        let named = Self::NAMES.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(value));
-        named.map(|(_, body)| body).ok_or(InvalidMessage::new("7BIT, 8BITMIME or BINARYMIME expected", 0))
+        let body = match value.len() {
+            4 => Self::SevenBit,
+            8 => Self::EightBitMime,
+            _ => Self::BinaryMime,
+        };
+        if body.name().eq_ignore_ascii_case(value) {
+            Ok(body)
+        } else {
+            Err(InvalidMessage::new("7BIT, 8BITMIME or BINARYMIME expected", 0))
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+        }
     }
 }
 
 impl fmt::Display for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SevenBit => "7BIT",
-            Self::EightBitMime => "8BITMIME",
-            Self::BinaryMime => "BINARYMIME",
-        })
+        f.write_str(self.name())
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Bytes above 0x7F belong to characters of UTF-8 text that was checked before; they stand wherever RFC 6531 lets them.
 
+use mail_wire::InvalidMessage;
+
 /// `atext`.
 pub(crate) const ATEXT: u8 = 1;
 /// Letters, digits, `-`, and `_`, which is in no host name but in names of hosts that send mail.
@@ -73,10 +75,21 @@ pub(crate) fn span(class: u8, bytes: &[u8]) -> usize {
     bytes.iter().position(|byte| !is(class, *byte)).unwrap_or(bytes.len())
 }
 
-/// Where a control character above 0x7F stands in the text. Those below stand in no class.
-pub(crate) fn control(text: &str) -> Option<usize> {
-    if text.is_ascii() {
-        return None;
+/// The text without the spaces in front.
+pub(crate) fn skip_spaces(mut text: &str) -> &str {
+    while let Some(rest) = text.strip_prefix(' ') {
+        text = rest;
     }
-    text.char_indices().find(|(_, c)| c.is_control() && !c.is_ascii()).map(|(at, _)| at)
+    text
+}
+
+/// Refuses control characters above 0x7F. Those below stand in no class.
+pub(crate) fn refuse_controls(text: &str) -> Result<(), InvalidMessage> {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    match text.char_indices().find(|(_, c)| c.is_control() && !c.is_ascii()) {
+        Some((at, _)) => Err(InvalidMessage::new("printable text expected", at)),
+        None => Ok(()),
+    }
 }

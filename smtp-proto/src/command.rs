@@ -11,6 +11,7 @@ use std::fmt;
 use mail_wire::{InvalidMessage, Outbox};
 
 use crate::attributes::Attributes;
+use crate::chars::{refuse_controls, skip_spaces};
 use crate::params::Params;
 use crate::path::{ForwardPathRef, ReversePathRef};
 
@@ -200,9 +201,14 @@ pub enum InvalidCommand {
 impl<'a> Command<'a> {
     /// Reads one line, without its CRLF. Offsets of errors count from the line's start.
     pub fn parse(line: &'a [u8]) -> Result<Self, InvalidCommand> {
-        let line = printable(line)?.trim_end_matches(' ');
+        let mut line =
+            std::str::from_utf8(line).map_err(|e| InvalidMessage::new("text expected", e.valid_up_to()))?;
+        refuse_controls(line)?;
+        while let Some(rest) = line.strip_suffix(' ') {
+            line = rest;
+        }
         let (verb, rest) = Verb::split(line).ok_or(InvalidCommand::Unknown)?;
-        let argument = rest.trim_start_matches(' ');
+        let argument = skip_spaces(rest);
         let read = verb.read(argument);
         read.map_err(|e| InvalidMessage::new(e.what, e.offset + line.len() - argument.len()).into())
     }
@@ -338,11 +344,11 @@ impl Verb {
             Self::Helo => Command::Helo(Word::new(argument)?),
             Self::Lhlo => Command::Lhlo(Word::new(argument)?),
             Self::Mail => {
-                let (path, params) = path_argument(argument, "FROM:", ReversePathRef::parse)?;
+                let (path, params) = path_argument(argument, "FROM:", ReversePathRef::read)?;
                 Command::Mail { path, params }
             }
             Self::Rcpt => {
-                let (path, params) = path_argument(argument, "TO:", ForwardPathRef::parse)?;
+                let (path, params) = path_argument(argument, "TO:", ForwardPathRef::read)?;
                 Command::Rcpt { path, params }
             }
             Self::Data => alone(Command::Data)?,
@@ -403,30 +409,15 @@ fn path_argument<'a, P>(
     if !head.eq_ignore_ascii_case(prefix) {
         return Err(InvalidMessage::new("FROM: or TO: expected", 0));
     }
-    let text = tail.trim_start_matches(' ');
+    let text = skip_spaces(tail);
     let at = argument.len() - text.len();
     let (path, rest) = path(text).map_err(|e| InvalidMessage::new(e.what, e.offset + at))?;
     let at = argument.len() - rest.len();
     if !rest.is_empty() && !rest.starts_with(' ') {
         return Err(InvalidMessage::new("space or end expected", at));
     }
-    let params = Params::parse(rest).map_err(|e| InvalidMessage::new(e.what, e.offset + at))?;
+    let params = Params::read(rest).map_err(|e| InvalidMessage::new(e.what, e.offset + at))?;
     Ok((path, params))
-}
-
-/// The line as text, if all of it is printable.
-fn printable(line: &[u8]) -> Result<&str, InvalidMessage> {
-    let is_printable = |b: &u8| (0x20..0x7f).contains(b);
-    let text =
-        std::str::from_utf8(line).map_err(|e| InvalidMessage::new("text expected", e.valid_up_to()))?;
-    // Without an early exit, so that it compiles to vector instructions.
-    if line.iter().fold(true, |all, b| all & is_printable(b)) {
-        return Ok(text);
-    }
-    match text.char_indices().find(|(_, c)| c.is_control()) {
-        Some((at, _)) => Err(InvalidMessage::new("printable text expected", at)),
-        None => Ok(text),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::BitOr;
 
 use mail_wire::InvalidMessage;
 
-use crate::chars::{VALUE, span};
+use crate::chars::{KEYWORD, VALUE, span};
 use crate::xtext::{Encoded, Xtext};
 
 /// How much of a failed message a report carries: `RET`.
@@ -117,10 +117,10 @@ impl Notify {
         if value.eq_ignore_ascii_case("NEVER") {
             return Ok(Self::NEVER);
         }
-        value.split(',').try_fold(Self::NEVER, |notify, name| {
-            let case = Self::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-            case.map(|(_, case)| notify | *case)
-                .ok_or(InvalidMessage::new("NOTIFY=NEVER or a list of SUCCESS, FAILURE, DELAY expected", 0))
+        let expected = InvalidMessage::new("NOTIFY=NEVER or a list of SUCCESS, FAILURE, DELAY expected", 0);
+        value.as_bytes().split(|byte| *byte == b',').try_fold(Self::NEVER, |notify, name| {
+            let case = Self::NAMES.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+            case.map(|(_, case)| notify | *case).ok_or(expected)
         })
     }
 }
@@ -159,10 +159,9 @@ pub struct OriginalRecipientRef<'a> {
 impl<'a> OriginalRecipientRef<'a> {
     pub(crate) fn read(value: &'a str) -> Result<Self, InvalidMessage> {
         let expected = InvalidMessage::new("ORCPT=type;address expected", 0);
-        let (address_type, address) = value.split_once(';').ok_or(expected)?;
-        let is_type =
-            !address_type.is_empty() && address_type.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        if !is_type || address.is_empty() || value.len() > OriginalRecipient::WIRE_BYTES_MAX {
+        let (address_type, rest) = value.split_at_checked(span(KEYWORD, value.as_bytes())).ok_or(expected)?;
+        let address = rest.strip_prefix(';').ok_or(expected)?;
+        if address_type.is_empty() || address.is_empty() || value.len() > OriginalRecipient::WIRE_BYTES_MAX {
             return Err(expected);
         }
         // `utf-8` addresses stand as they are or in the escapes of RFC 6533 3, which are for its readers.

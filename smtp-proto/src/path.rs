@@ -14,7 +14,7 @@ use crate::address::{
     Address, Domain, ForwardPath, LOCAL_PART_BYTES_MAX, LocalPart, ReversePath, domain_bytes,
     dot_string_bytes,
 };
-use crate::chars::control;
+use crate::chars::refuse_controls;
 
 /// A local part as it stands on the wire: a dot-string, or a quoted-string with its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,7 @@ pub struct Mailbox<'a> {
 impl<'a> Mailbox<'a> {
     /// Reads `local-part@domain`, all of the text.
     pub fn parse(text: &'a str) -> Result<Self, InvalidMessage> {
+        refuse_controls(text)?;
         match mailbox(text)? {
             ("", Self { domain: "", .. }) => Err(InvalidMessage::new("domain expected", text.len())),
             ("", mailbox) => Ok(mailbox),
@@ -108,6 +109,12 @@ pub enum ReversePathRef<'a> {
 impl<'a> ReversePathRef<'a> {
     /// Reads a path with its brackets from the start of the text; what follows is handed back.
     pub fn parse(text: &'a str) -> Result<(Self, &'a str), InvalidMessage> {
+        refuse_controls(text)?;
+        Self::read(text)
+    }
+
+    /// The same, where control characters were refused before.
+    pub(crate) fn read(text: &'a str) -> Result<(Self, &'a str), InvalidMessage> {
         match path(text)? {
             (None, rest) => Ok((Self::Null, rest)),
             (Some(Mailbox { domain: "", .. }), _) => Err(InvalidMessage::new("domain expected", 0)),
@@ -146,6 +153,12 @@ pub enum ForwardPathRef<'a> {
 impl<'a> ForwardPathRef<'a> {
     /// Reads a path with its brackets from the start of the text; what follows is handed back.
     pub fn parse(text: &'a str) -> Result<(Self, &'a str), InvalidMessage> {
+        refuse_controls(text)?;
+        Self::read(text)
+    }
+
+    /// The same, where control characters were refused before.
+    pub(crate) fn read(text: &'a str) -> Result<(Self, &'a str), InvalidMessage> {
         match path(text)? {
             (None, _) => Err(InvalidMessage::new("recipient expected", 1)),
             (Some(Mailbox { local: LocalPartRef("\"\""), domain: "" }), _) => {
@@ -207,9 +220,6 @@ fn source_route(text: &str) -> Result<&str, InvalidMessage> {
 
 /// `local-part [ "@" domain ]`.
 fn mailbox(text: &str) -> Result<(&str, Mailbox<'_>), InvalidMessage> {
-    if let Some(at) = control(text) {
-        return Err(InvalidMessage::new("printable text expected", at));
-    }
     let (rest, local) = local_part(text).ok_or(InvalidMessage::new("local part expected", 0))?;
     if local.0.len() > LOCAL_PART_BYTES_MAX && local.unquoted().len() > LOCAL_PART_BYTES_MAX {
         return Err(InvalidMessage::new("local part too long", LOCAL_PART_BYTES_MAX));

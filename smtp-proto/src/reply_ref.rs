@@ -109,11 +109,13 @@ impl<'a> ReplyRef<'a> {
 
     /// Each line, at least one.
     pub fn lines(self) -> impl Iterator<Item = ReplyLine<'a>> {
-        let mut rest = self.wire;
+        let Self { code, wire: mut rest } = self;
+        // The form of each line was checked when the reply was read.
         std::iter::from_fn(move || {
             let (line, after) = rest.split_at_checked(memchr(b'\n', rest)? + 1)?;
             rest = after;
-            ReplyLine::parse(line.strip_suffix(b"\r\n")?).ok()
+            let text = line.get(4..line.len() - 2).unwrap_or_default();
+            Some(ReplyLine { code, is_last: line.get(3) != Some(&b'-'), text })
         })
     }
 

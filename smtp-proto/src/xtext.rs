@@ -5,7 +5,7 @@ use std::fmt;
 
 use mail_wire::InvalidMessage;
 
-use crate::chars::{XCHAR, is};
+use crate::chars::{XCHAR, is, span};
 
 /// A value in xtext, as it stands on the line. What it hides is printable ASCII: a CR or LF that came out of xtext has
 /// become a second line of somebody's queue file before (safety rows E3, E5).
@@ -23,7 +23,8 @@ impl<'a> Xtext<'a> {
     /// Checks the text.
     pub fn new(text: &'a str) -> Result<Self, InvalidMessage> {
         let bytes = text.as_bytes();
-        let mut at = 0;
+        // Most values hide nothing.
+        let mut at = span(XCHAR, bytes);
         while let Some(byte) = bytes.get(at) {
             let taken = match byte {
                 b'+' if matches!(hidden(bytes, at), Some(0x20..0x7f)) => 3,

@@ -178,10 +178,10 @@ impl fmt::Display for MailParams {
 }
 
 fn size(digits: &str) -> Result<u64, InvalidMessage> {
-    if digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(InvalidMessage::new("SIZE with 1 to 20 digits expected", 0));
-    }
-    Ok(digits.parse().unwrap_or(u64::MAX))
+    let number = digits.bytes().try_fold(0_u64, |number, b| {
+        b.is_ascii_digit().then(|| number.saturating_mul(10).saturating_add((b - b'0').into()))
+    });
+    number.filter(|_| digits.len() <= 20).ok_or(InvalidMessage::new("SIZE with 1 to 20 digits expected", 0))
 }
 
 #[cfg(test)]

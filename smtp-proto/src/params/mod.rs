@@ -13,11 +13,19 @@ use mail_wire::InvalidMessage;
 pub use mail::{MailParam, MailParams};
 pub use rcpt::{RcptParam, RcptParams};
 
-use crate::chars::{KEYWORD, VALUE, control, span};
+use crate::chars::{KEYWORD, VALUE, refuse_controls, skip_spaces, span};
 
 /// The parameters of one command as they stand on the line: `KEYWORD[=value]`, separated by spaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Params<'a>(&'a str);
+
+impl PartialEq for Params<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Params<'_> {}
 
 /// One parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +39,17 @@ pub struct Param<'a> {
 impl<'a> Params<'a> {
     /// Checks the text; each parameter must have its form.
     pub fn parse(text: &'a str) -> Result<Self, InvalidMessage> {
-        if let Some(at) = control(text) {
-            return Err(InvalidMessage::new("printable text expected", at));
-        }
+        refuse_controls(text)?;
+        Self::read(text)
+    }
+
+    /// The same, where control characters were refused before.
+    pub(crate) fn read(text: &'a str) -> Result<Self, InvalidMessage> {
         let mut rest = text;
         loop {
-            rest = rest.trim_start_matches(' ');
+            rest = skip_spaces(rest);
             if rest.is_empty() {
-                return Ok(Self(text.trim_matches(' ')));
+                return Ok(Self(text));
             }
             let at = text.len() - rest.len();
             (_, rest) = split_first(rest).ok_or(InvalidMessage::new("parameter expected", at))?;
@@ -49,7 +60,7 @@ impl<'a> Params<'a> {
     pub fn iter(self) -> impl Iterator<Item = Param<'a>> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
-            let (param, after) = split_first(rest.trim_start_matches(' '))?;
+            let (param, after) = split_first(skip_spaces(rest))?;
             rest = after;
             Some(param)
         })
@@ -58,7 +69,7 @@ impl<'a> Params<'a> {
     /// True when there is none.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        skip_spaces(self.0).is_empty()
     }
 }
 
@@ -100,7 +111,7 @@ pub(crate) fn is_keyword(text: &str) -> bool {
 
 /// `esmtp-value`: visible, but `=`.
 fn is_value(text: &str) -> bool {
-    !text.is_empty() && span(VALUE, text.as_bytes()) == text.len() && control(text).is_none()
+    !text.is_empty() && span(VALUE, text.as_bytes()) == text.len() && refuse_controls(text).is_ok()
 }
 
 /// A parameter of no known extension, owned.
