@@ -9,6 +9,9 @@
 //! [`Answered`], one reply for each, in one step. On the client's side each recipient gets one
 //! [`Fate`](client::Event::Fate), with its own reply.
 //!
+//! In chunks (RFC 3030) each chunk has one reply, and the last one a reply for each accepted recipient. A client sends
+//! that last one when those before were taken, so that the number is never in doubt.
+//!
 //! [`DeliveryId`] is an extension by which a sender and a store that know each other deliver exactly once.
 //!
 //! # A client and a server in memory

@@ -9,9 +9,10 @@
 //! Each is public and usable alone.
 //!
 //! 1. **Framing** is [`mail_wire`]'s: lines ended by CRLF, messages ended by CRLF.CRLF, the TLS gate.
-//! 2. **Grammar**: total functions from a line to a typed view and back. [`Command`] borrows from its line;
-//!    [`Address`], [`ReversePath`], [`ForwardPath`], [`MailParams`] own their text; [`Reply`] and [`Capabilities`] go
-//!    both ways. A value that exists can be written, and reads back as it was.
+//! 2. **Grammar**: total functions from a line to a typed view and back, one file for each piece. [`Command`],
+//!    [`MailParam`], [`ReplyRef`] borrow from the bytes and cost no allocation; [`Address`], [`ReversePath`],
+//!    [`MailParams`], [`Reply`], [`Capabilities`] own their text. A value that exists can be written, and reads back as
+//!    it was.
 //! 3. **Connection**: [`server::Connection`] and [`client::Connection`] know who may speak when. Both implement
 //!    [`mail_wire::Connection`] and keep its contract: **every mutation is followed by a full drain** of events and
 //!    output.
@@ -85,9 +86,12 @@
 //!
 //! # Documents
 //!
-//! RFC 5321; SIZE (1870), PIPELINING (2920), 8BITMIME (6152), ENHANCEDSTATUSCODES (2034, 3463), STARTTLS (3207), AUTH
-//! (4954). Parameters and keywords of other extensions are kept as they are and can be used by an owner that knows
-//! them. Text is ASCII; types hold `str`, so that SMTPUTF8 (6531) is a wider alphabet and not another type.
+//! RFC 5321; SIZE (1870), PIPELINING (2920), 8BITMIME (6152), CHUNKING and BINARYMIME (3030), ENHANCEDSTATUSCODES (2034,
+//! 3463), STARTTLS (3207), AUTH (4954), DSN (3461), SMTPUTF8 (6531), REQUIRETLS (8689), DELIVERBY (2852), FUTURERELEASE
+//! (4865), MT-PRIORITY (6710), RRVS (7293), LIMITS (9422), BURL (4468), NO-SOLICITING (3865), ETRN (1985), and Postfix's
+//! XCLIENT and XFORWARD: typed in the grammar, both ways. Which of them a server offers is
+//! [`server::Config::extensions`]; what their parameters ask for is its owner's to do. Parameters and keywords of other
+//! extensions are kept as they are.
 
 #![forbid(unsafe_code)]
 

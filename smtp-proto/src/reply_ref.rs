@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mail_wire::InvalidMessage;
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr3};
 
 use crate::code::{Code, EnhancedCode, Verdict};
 use crate::reply::Reply;
@@ -56,35 +56,41 @@ impl<'a> ReplyLine<'a> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyRef<'a> {
-    code: Code,
-    /// The lines, each with its CRLF.
-    wire: &'a [u8],
+    first: ReplyLine<'a>,
+    /// The lines behind the first, each with its CRLF.
+    more: &'a [u8],
 }
 
 impl<'a> ReplyRef<'a> {
     /// Reads the reply at the start of the bytes and tells how many it has; `None` if its last line is not complete.
     /// All lines have the same code. The caller bounds how much he collects.
     pub fn parse(bytes: &'a [u8]) -> Result<Option<(Self, usize)>, InvalidMessage> {
-        let (mut code, mut from) = (None, 0);
+        let (mut first, mut from) = (None, 0);
         loop {
             let rest = bytes.get(from..).unwrap_or_default();
-            let Some(line_feed) = memchr(b'\n', rest) else { return Ok(None) };
-            let shift = |e: InvalidMessage| InvalidMessage::new(e.what, e.offset + from);
-            let bare = InvalidMessage::new(InvalidMessage::BARE_LF, from + line_feed);
-            let line = rest.get(..line_feed).and_then(|line| line.strip_suffix(b"\r")).ok_or(bare)?;
-            if let Some(at) = memchr2(b'\r', 0, line) {
-                let is_nul = line.get(at) == Some(&0);
-                let what = if is_nul { InvalidMessage::NUL } else { InvalidMessage::BARE_CR };
-                return Err(InvalidMessage::new(what, from + at));
+            let Some(stop) = memchr3(b'\r', b'\n', 0, rest) else { return Ok(None) };
+            let what = match (rest.get(stop), rest.get(stop + 1)) {
+                (Some(b'\r'), Some(b'\n')) => None,
+                (Some(b'\r'), None) => return Ok(None),
+                (Some(b'\r'), _) => Some(InvalidMessage::BARE_CR),
+                (Some(b'\n'), _) => Some(InvalidMessage::BARE_LF),
+                _ => Some(InvalidMessage::NUL),
+            };
+            if let Some(what) = what {
+                return Err(InvalidMessage::new(what, from + stop));
             }
+            let line = rest.get(..stop).unwrap_or_default();
+            let shift = |e: InvalidMessage| InvalidMessage::new(e.what, e.offset + from);
             let line = ReplyLine::parse(line).map_err(shift)?;
-            if *code.get_or_insert(line.code) != line.code {
+            let end = from + stop + 2;
+            let (first, first_end) = *first.get_or_insert((line, end));
+            if first.code != line.code {
                 return Err(InvalidMessage::new("the code of the first line expected", from));
             }
-            from += line_feed + 1;
+            from = end;
             if line.is_last {
-                let wire = bytes.get(..from).unwrap_or_default();
-                return Ok(Some((Self { code: line.code, wire }, from)));
+                let more = bytes.get(first_end..from).unwrap_or_default();
+                return Ok(Some((Self { first, more }, from)));
             }
         }
     }
@@ -92,38 +98,38 @@ impl<'a> ReplyRef<'a> {
     /// The code.
     #[must_use]
     pub fn code(self) -> Code {
-        self.code
+        self.first.code
     }
 
     /// What the code says.
     #[must_use]
     pub fn verdict(self) -> Verdict {
-        self.code.verdict()
+        self.first.code.verdict()
     }
 
     /// The enhanced code of the first line.
     #[must_use]
     pub fn enhanced(self) -> Option<EnhancedCode> {
-        self.lines().next()?.enhanced().0
+        self.first.enhanced().0
     }
 
     /// Each line, at least one.
     pub fn lines(self) -> impl Iterator<Item = ReplyLine<'a>> {
-        let Self { code, wire: mut rest } = self;
+        let Self { first, more: mut rest } = self;
         // The form of each line was checked when the reply was read.
-        std::iter::from_fn(move || {
+        let more = std::iter::from_fn(move || {
             let (line, after) = rest.split_at_checked(memchr(b'\n', rest)? + 1)?;
             rest = after;
             let text = line.get(4..line.len() - 2).unwrap_or_default();
-            Some(ReplyLine { code, is_last: line.get(3) != Some(&b'-'), text })
-        })
+            Some(ReplyLine { code: first.code, is_last: rest.is_empty(), text })
+        });
+        std::iter::once(first).chain(more)
     }
 
     /// The same, owned. Enhanced codes behind the first line are dropped where they repeat it.
     #[must_use]
     pub fn to_owned(self) -> Reply {
-        let first = self.lines().next().map_or(&b""[..], |line| line.text);
-        let first = Reply::new(self.code, Bytes::copy_from_slice(first));
+        let first = Reply::new(self.first.code, Bytes::copy_from_slice(self.first.text));
         let enhanced = first.enhanced();
         self.lines().skip(1).fold(first, |reply, line| {
             let text = match line.enhanced() {

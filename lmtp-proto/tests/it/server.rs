@@ -6,7 +6,7 @@ use lmtp_proto::server::{Config, Connection, Event};
 use lmtp_proto::{Deliveries, DeliveryId};
 use mail_wire::Connection as _;
 use mail_wire::testing::every_split;
-use smtp_proto::{Code, Domain, Limits, Reply};
+use smtp_proto::{Code, Domain, Extension, Limits, Reply};
 
 pub(crate) fn config() -> Config {
     let limits = Limits { message_bytes_max: 100, ..Limits::default() };
@@ -142,6 +142,37 @@ fn q6_refused_and_dropped_messages_are_answered_for_each_recipient_too() {
     assert!(!deliveries.is_empty());
     store.conn.reply_message(deliveries.all(&Reply::new(Code::START_MAIL, "?"))).expect("fits");
     assert_eq!(store.say(b""), "451 4.3.0 Temporary failure, try again later\r\n".repeat(3));
+}
+
+#[test]
+fn q6_the_same_recipient_twice_is_two_recipients() {
+    let mut store = ready();
+    store.say(
+        b"MAIL FROM:<> XCORBIEID=1\r\nRCPT TO:<bob@a>\r\nRCPT TO:<full@a>\r\nRCPT TO:<bob@a>\r\nDATA\r\n",
+    );
+    assert_eq!(store.say(b".\r\n"), "250 2.0.0 OK\r\n452 4.2.2 Over quota\r\n250 2.0.0 OK\r\n");
+}
+
+#[test]
+fn what_a_hub_that_is_trusted_says_of_quota_and_submitter_reaches_the_store() {
+    let extensions = vec![Extension::IgnoreQuota, Extension::Dsn];
+    let mechanisms = vec![mail_wire::sasl::Mechanism::Plain.into()];
+    let mut store = Store::new(Config { extensions, mechanisms, ..config() });
+    assert!(store.say(b"LHLO hub\r\n").contains("IGNOREQUOTA"));
+    store.conn.receive(b"MAIL FROM:<> AUTH=cyrus\r\n", Instant::now());
+    let (submitter, ticket) = loop {
+        match store.conn.poll_event() {
+            Ok(Some(Event::Mail(ticket, _, params))) => break (params.auth, ticket),
+            Ok(Some(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(submitter.map(|who| who.to_string()).as_deref(), Some("cyrus"));
+    store.conn.reply(ticket, &Reply::sender_ok()).expect("fits");
+    store.conn.receive(b"RCPT TO:<bob> IGNOREQUOTA ORCPT=rfc822;bob@a\r\n", Instant::now());
+    let Ok(Some(Event::Rcpt(_ticket, path, params))) = store.conn.poll_event() else { panic!() };
+    assert_eq!((path.to_string().as_str(), params.ignore_quota), ("<bob>", true));
+    assert_eq!(params.original_recipient.as_ref().map(|first| first.address()), Some("bob@a"));
 }
 
 #[test]

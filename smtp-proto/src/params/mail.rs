@@ -49,19 +49,21 @@ impl<'a> MailParam<'a> {
     /// What this parameter says.
     pub fn read(param: Param<'a>) -> Result<Self, InvalidMessage> {
         let has = |keyword| param.is(keyword);
-        Ok(match param.keyword.len() {
-            2 if has("BY") => Self::DeliverBy(DeliverBy::read(param.needed()?)?),
-            3 if has("RET") => Self::Ret(Ret::read(param.needed()?)?),
-            4 if has("SIZE") => Self::Size(size(param.needed()?)?),
-            4 if has("BODY") => Self::Body(Body::read(param.needed()?)?),
-            4 if has("AUTH") => Self::Auth(Xtext::new(param.needed()?)?),
-            5 if has("ENVID") => Self::EnvelopeId(EnvelopeId::check_wire(param.needed()?)?),
-            7 if has("HOLDFOR") => Self::Hold(Hold::For(HoldSeconds::read(param.needed()?)?)),
-            7 if has("SOLICIT") => Self::Solicit(Solicitation::check(param.needed()?)?),
-            8 if has("SMTPUTF8") => param.alone(Self::SmtpUtf8)?,
-            9 if has("HOLDUNTIL") => Self::Hold(Hold::Until(Timestamp::read(param.needed()?)?)),
-            10 if has("REQUIRETLS") => param.alone(Self::RequireTls)?,
-            11 if has("MT-PRIORITY") => Self::Priority(Priority::read(param.needed()?)?),
+        // By length and first letter, so that hardly ever more than one keyword is compared.
+        let first = param.keyword.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+        Ok(match (param.keyword.len(), first) {
+            (2, _) if has("BY") => Self::DeliverBy(DeliverBy::read(param.needed()?)?),
+            (3, _) if has("RET") => Self::Ret(Ret::read(param.needed()?)?),
+            (4, b's') if has("SIZE") => Self::Size(size(param.needed()?)?),
+            (4, b'b') if has("BODY") => Self::Body(Body::read(param.needed()?)?),
+            (4, b'a') if has("AUTH") => Self::Auth(Xtext::new(param.needed()?)?),
+            (5, _) if has("ENVID") => Self::EnvelopeId(EnvelopeId::check_wire(param.needed()?)?),
+            (7, b'h') if has("HOLDFOR") => Self::Hold(Hold::For(HoldSeconds::read(param.needed()?)?)),
+            (7, b's') if has("SOLICIT") => Self::Solicit(Solicitation::check(param.needed()?)?),
+            (8, _) if has("SMTPUTF8") => param.alone(Self::SmtpUtf8)?,
+            (9, _) if has("HOLDUNTIL") => Self::Hold(Hold::Until(Timestamp::read(param.needed()?)?)),
+            (10, _) if has("REQUIRETLS") => param.alone(Self::RequireTls)?,
+            (11, _) if has("MT-PRIORITY") => Self::Priority(Priority::read(param.needed()?)?),
             _ => Self::Other(param),
         })
     }

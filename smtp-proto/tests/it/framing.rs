@@ -227,3 +227,44 @@ fn a_message_cut_off_by_the_client_is_no_message() {
     assert!(site.seen.messages.is_empty());
     assert_eq!(site.error, Some(PeerMisbehaved::ClosedMidMessage.into()));
 }
+
+/// The rule in its plainest words: the codes of the replies to these bytes behind DATA.
+fn reference(bytes: &[u8]) -> Vec<&'static str> {
+    let mut rest = bytes;
+    while !rest.starts_with(b".\r\n") {
+        let Some(at) = rest.iter().position(|b| matches!(b, b'\r' | b'\n')) else { return vec![] };
+        match (rest[at], rest.get(at + 1)) {
+            (b'\r', Some(b'\n')) => rest = &rest[at + 2..],
+            (b'\r', None) => return vec![],
+            _ => return vec!["550"],
+        }
+    }
+    // Behind the end stand commands, of which none is one; a bare line end there is the end as well.
+    let lines = String::from_utf8_lossy(&rest[3..]).into_owned();
+    let whole = lines.matches('\n').count();
+    let bad = lines
+        .split_inclusive('\n')
+        .position(|l| l.ends_with('\n') && l.trim_end_matches("\r\n").contains(['\r', '\n']));
+    let mut codes = vec!["250"];
+    codes.extend(std::iter::repeat_n("500", bad.unwrap_or(whole)));
+    codes.extend(bad.map(|_| "550"));
+    codes
+}
+
+#[test]
+fn f1_f4_every_short_string_behind_data_is_answered_as_the_reference_says() {
+    let config = server_config();
+    for length in 0..=8 {
+        for code in 0..1_usize << (2 * length) {
+            let text: Vec<u8> = (0..length).map(|i| b"\r\n.A"[(code >> (2 * i)) & 3]).collect();
+            let expected = reference(&text);
+            // Whole strings are cheap enough for all; byte by byte, one in eight is.
+            for piece_bytes in if code % 8 == 0 { &[8, 1][..] } else { &[8][..] } {
+                let pieces: Vec<&[u8]> = text.chunks(*piece_bytes).collect();
+                let (_, output, _) = run_data(&config, &pieces);
+                let codes: Vec<&str> = output.lines().map(|line| &line[..3]).collect();
+                assert_eq!(codes, expected, "{text:?} in pieces of {piece_bytes}");
+            }
+        }
+    }
+}

@@ -15,3 +15,4 @@ mod soup;
 mod support;
 mod tls;
 mod transcripts;
+mod wording;
