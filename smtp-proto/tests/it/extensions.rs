@@ -13,20 +13,11 @@ use smtp_proto::{
     OriginalRecipient, ReversePath, SessionLimits,
 };
 
+use crate::sequence::check;
 use crate::support::{Site, client_config, server_config};
 
 fn with(extensions: Vec<Extension>) -> Config {
     Config { extensions, ..server_config() }
-}
-
-fn check(config: Config, dialogue: &[(&str, &str)]) -> Site {
-    let mut site = Site::ready(config);
-    for (line, reply) in dialogue {
-        let got = site.say(format!("{line}\r\n").as_bytes());
-        assert!(got.starts_with(reply) && got.ends_with("\r\n"), "{line}: {got}");
-    }
-    assert_eq!(site.error, None);
-    site
 }
 
 #[test]

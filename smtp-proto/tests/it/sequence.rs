@@ -8,7 +8,7 @@ use smtp_proto::{Code, OtherExtension, Reply};
 
 use crate::support::{Site, server_config};
 
-fn check(config: server::Config, dialogue: &[(&str, &str)]) -> Site {
+pub(crate) fn check(config: server::Config, dialogue: &[(&str, &str)]) -> Site {
     let mut site = Site::ready(config);
     for (line, reply) in dialogue {
         let got = site.say(format!("{line}\r\n").as_bytes());
