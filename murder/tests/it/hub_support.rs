@@ -390,7 +390,7 @@ impl Strange {
                 let (stream, peer) = listener.accept().await.unwrap();
                 let mut config = Config::new("strange.test".parse().unwrap());
                 config.extensions.push(DeliveryId::extension());
-                config.mechanisms = vec!["PLAIN"];
+                config.mechanisms = vec![mail_wire::sasl::Mechanism::Plain.into()];
                 config.plaintext_login = mail_wire::PlaintextLogin::DangerAllow;
                 let link = Link::new(Transport::Plain(stream), peer, Machine::new(config, Instant::now()));
                 tokio::spawn(play::<D>(link, Arc::clone(&plays), Arc::clone(&log), answer));
