@@ -299,7 +299,6 @@ pub(crate) fn is_dot_string(text: &str) -> bool {
 }
 
 /// The length of the dot-string at the start, if there is one.
-#[inline]
 pub(crate) fn dot_string_bytes(text: &[u8]) -> Option<usize> {
     let mut after_dot = true;
     let mut length = 0;
@@ -338,7 +337,6 @@ pub(crate) fn check_domain(text: &str) -> Result<(), InvalidMessage> {
 }
 
 /// The length of the domain or address literal at the start.
-#[inline]
 pub(crate) fn domain_bytes(text: &str) -> Result<usize, InvalidMessage> {
     let length = if text.starts_with('[') {
         literal_bytes(text).ok_or(InvalidMessage::new("address literal expected", 0))?
@@ -352,7 +350,6 @@ pub(crate) fn domain_bytes(text: &str) -> Result<usize, InvalidMessage> {
 }
 
 /// The length of the labels with dots between them at the start; none of them begins or ends with `-`.
-#[inline]
 pub(crate) fn host_name_bytes(text: &[u8]) -> Result<usize, InvalidMessage> {
     let mut length = 0;
     loop {

@@ -287,7 +287,6 @@ enum Verb {
 
 impl Verb {
     /// The verb and what stands behind it: nothing, or a space and more.
-    #[inline]
     fn split(line: &str) -> Option<(Self, &str)> {
         // Setting this bit makes upper case lower case, and makes no other byte a letter.
         const LOWER: u32 = 0x2020_2020;
@@ -325,7 +324,6 @@ impl Verb {
     }
 
     /// Reads the argument.
-    #[inline]
     fn read(self, argument: &str) -> Result<Command<'_>, InvalidMessage> {
         let alone = |command| {
             if argument.is_empty() {
@@ -402,7 +400,6 @@ fn with_last(argument: &str) -> Result<(&str, Last), InvalidMessage> {
 }
 
 /// `FROM:` or `TO:`, the path, and its parameters.
-#[inline]
 fn path_argument<'a, P>(
     argument: &'a str,
     prefix: &'static str,

@@ -189,7 +189,6 @@ impl fmt::Display for ForwardPathRef<'_> {
 }
 
 /// `"<" [ source route ":" ] mailbox ">"` or `"<>"`; an empty domain stands for none.
-#[inline]
 fn path(text: &str) -> Result<(Option<Mailbox<'_>>, &str), InvalidMessage> {
     let inner = text.strip_prefix('<').ok_or(InvalidMessage::new("'<' expected", 0))?;
     if let Some(rest) = inner.strip_prefix('>') {
@@ -220,7 +219,6 @@ fn source_route(text: &str) -> Result<&str, InvalidMessage> {
 }
 
 /// `local-part [ "@" domain ]`.
-#[inline]
 fn mailbox(text: &str) -> Result<(&str, Mailbox<'_>), InvalidMessage> {
     let (rest, local) = local_part(text).ok_or(InvalidMessage::new("local part expected", 0))?;
     if local.0.len() > LOCAL_PART_BYTES_MAX && local.unquoted().len() > LOCAL_PART_BYTES_MAX {
@@ -234,7 +232,6 @@ fn mailbox(text: &str) -> Result<(&str, Mailbox<'_>), InvalidMessage> {
     Ok((rest, Mailbox { local, domain }))
 }
 
-#[inline]
 fn local_part(text: &str) -> Option<(&str, LocalPartRef<'_>)> {
     let length = match text.strip_prefix('"') {
         Some(quoted) => quoted_bytes(quoted)? + 1,
