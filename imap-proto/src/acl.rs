@@ -1,4 +1,4 @@
-//! Access control: SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS and their responses (RFC 4314).
+//! Access control: SETACL, DELETEACL, GETACL, LISTRIGHTS, MYRIGHTS and their responses (RFC 4314 section 3).
 //!
 //! Identifiers are kept as they come: what they name, and their normalisation, is the store's business. A `-` in front
 //! of one makes its rights negative.

@@ -1,4 +1,4 @@
-//! CATENATE (RFC 4469): a message put together from literals and from parts of messages that the server has.
+//! CATENATE (RFC 4469 section 3): a message put together from literals and from parts of messages that the server has.
 //!
 //! ```
 //! use imap_proto::{CatenatePart, Command, NewContent, Parser};

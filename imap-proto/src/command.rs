@@ -1,6 +1,18 @@
 //! Commands: one variant a verb (RFC 3501 6 and the extensions that the crate page names).
 //!
 //! An unknown verb is a command too, with its span, so that an owner can answer it or pass it on.
+//!
+//! ```
+//! use imap_proto::{Command, Parser, Verb};
+//! let mut parser = Parser::new();
+//! let frame = b"a10 XCHECK quick";
+//! let Command::Unknown(unknown) = parser.command(frame)?.command else { panic!() };
+//! assert_eq!(unknown.verb(), b"XCHECK");
+//! assert_eq!(unknown.arguments().of(frame), b"quick");
+//! assert_eq!(parser.command(b"a11 EXPUNGE")?.command.verb(), Some(Verb::Expunge));
+//! assert!(parser.command(b"a12 EXPUNGE now").is_err());
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

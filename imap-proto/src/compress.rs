@@ -1,4 +1,14 @@
-//! COMPRESS (RFC 4978): what is asked for. Compressing is the caller's.
+//! COMPRESS (RFC 4978 section 3): what is asked for. Compressing is the caller's.
+//!
+//! ```
+//! use imap_proto::{Code, Command, Compression, Parser, Response};
+//! let mut parser = Parser::new();
+//! assert_eq!(parser.command(b"b COMPRESS DEFLATE")?.command, Command::Compress(Compression::Deflate));
+//! let reply = parser.response(b"b NO [COMPRESSIONACTIVE] DEFLATE active via TLS")?;
+//! let Response::Tagged { status, .. } = reply else { panic!() };
+//! assert_eq!(status.code, Some(Code::CompressionActive));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

@@ -1,4 +1,14 @@
 //! Dates (RFC 3501 9: `date`, `date-time`): the calendar, checked, and seconds of the epoch from it.
+//!
+//! ```
+//! use imap_proto::{Date, DateTime};
+//! let moment = DateTime::new("17-Jul-1996 02:44:25 -0700")?;
+//! assert_eq!((moment.date(), moment.zone_minutes()), (Date::of(1996, 7, 17).unwrap(), -420));
+//! assert_eq!(moment.to_unix_seconds(), 837_596_665);
+//! assert_eq!(DateTime::from_unix_seconds(837_596_665, -420), Some(moment));
+//! assert!(DateTime::new("29-Feb-1900 00:00:00 +0000").is_err());
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

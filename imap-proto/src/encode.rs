@@ -1,8 +1,22 @@
-//! Writing: values choose their own form, and no value can end a line early.
+//! Writing (RFC 3501 4.3 and 9, RFC 7888): values choose their own form, and no value can end a line early.
 //!
 //! The owner gives values, never wire text. A string becomes an atom, a quoted string or a literal by what is in
 //! it; whoever holds control bytes goes into a literal or is refused (safety rows E1, E2). What a literal costs in
 //! round trips depends on the peer, which [`Literals`] says.
+//!
+//! ```
+//! use imap_proto::{Encode, Encoder, IString, Literals, Login, Password};
+//! let login = Login { user: IString::new("SMITH")?, password: Password(IString::new("\u{fc}ber")?) };
+//! for (literals, wire) in [
+//!     (Literals::Sync, " SMITH {5}\r\n\u{fc}ber"),
+//!     (Literals::NonSync, " SMITH {5+}\r\n\u{fc}ber"),
+//! ] {
+//!     let mut out = Vec::new();
+//!     login.encode(&mut Encoder::new(&mut out, literals))?;
+//!     assert_eq!(out, wire.as_bytes());
+//! }
+//! # Ok::<(), imap_proto::Error>(())
+//! ```
 
 use bytes::Bytes;
 use mail_wire::{LiteralId, Outbox, PeerIncompatible};

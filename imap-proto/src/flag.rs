@@ -1,4 +1,15 @@
 //! Flags and keywords (RFC 3501 2.3.2, 9).
+//!
+//! ```
+//! use imap_proto::{Code, Flag, Parser, Response};
+//! let mut parser = Parser::new();
+//! let line = b"* OK [PERMANENTFLAGS (\\Deleted \\Seen $Forwarded \\*)] Limited";
+//! let Response::Status(status) = parser.response(line)? else { panic!() };
+//! let Some(Code::PermanentFlags(flags)) = status.code else { panic!() };
+//! assert!(flags.iter().any(|flag| flag == Flag::Deleted));
+//! assert_eq!(flags.iter().filter(Flag::is_keyword).count(), 1);
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

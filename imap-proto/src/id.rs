@@ -1,4 +1,4 @@
-//! ID (RFC 2971): who made the software at the other end. For statistics, never for decisions.
+//! ID (RFC 2971 section 3): who made the software at the other end. For statistics, never for decisions.
 //!
 //! ```
 //! use imap_proto::{Parser, Response};

@@ -1,4 +1,14 @@
 //! The labels of Gmail (X-GM-EXT-1, `X-GM-LABELS`).
+//!
+//! ```
+//! use imap_proto::{FetchItem, Parser, Response};
+//! let mut parser = Parser::new();
+//! let line = b"* 1 FETCH (X-GM-LABELS (\\Inbox \\Sent Important \"Muy Importante\"))";
+//! let Response::Fetch { items, .. } = parser.response(line)? else { panic!() };
+//! let Some(FetchItem::GmailLabels(labels)) = items.iter().next() else { panic!() };
+//! assert_eq!(labels.iter().filter(|label| label.is_system()).count(), 2);
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;

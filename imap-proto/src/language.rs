@@ -1,4 +1,4 @@
-//! The language of texts and the order of strings: LANGUAGE, COMPARATOR and their responses (RFC 5255).
+//! The language of texts and the order of strings: LANGUAGE, COMPARATOR and their responses (RFC 5255 3, 4.7, 4.8).
 //!
 //! What a comparator does to a search is the store's business; `I18NLEVEL=1` and `=2` say that there is one. The
 //! translation of namespace prefixes is [`Namespace::translation`](crate::Namespace::translation).

@@ -1,5 +1,5 @@
-//! IMAP4rev1 (RFC 3501) as grammar and connections, for clients, servers and what stands between them. No socket, no
-//! clock, no runtime.
+//! IMAP4rev1 (RFC 3501), IMAP4rev2 (RFC 9051) and their extensions as grammar and connections, for clients, servers and
+//! what stands between them. No socket, no clock, no runtime.
 //!
 //! # Layers
 //!
@@ -7,8 +7,9 @@
 //!
 //! 1. **Framing** is `mail_wire::LiteralFramer`: commands and responses with their literals, kept or streamed.
 //! 2. **Grammar** is here: [`Parser`] scans a frame once to a tape of tokens; [`Command`] and [`Response`] are views
-//!    that read the tape and borrow from the frame; [`Parsed`] is frame and tape as a value to keep. Everything that
-//!    can be read can be written by [`Encode`], and comes back as it was.
+//!    that read the tape and borrow from the frame; [`Parsed`] is frame and tape as a value to keep. What is known can
+//!    be written by [`Encode`], and comes back as it was; what is unknown is kept as a [`Span`] of the frame, to be
+//!    answered or passed on.
 //! 3. **Connections** put both under a state machine for each side: [`server::Connection`], [`client::Connection`].
 //!    The page of [`server`] has both in one example.
 //!
@@ -60,14 +61,27 @@
 //!
 //! # RFCs
 //!
-//! 3501, and 2087 and 9208 (QUOTA), 2177 (IDLE), 2342 (NAMESPACE), 2971 (ID), 3348 (CHILDREN), 3691 (UNSELECT), 4314
-//! (ACL, RIGHTS=), 4315 (UIDPLUS), 4959 (SASL-IR), 4978 (COMPRESS), 8437 (UNAUTHENTICATE), 5161 (ENABLE), 5530
-//! (response codes), 6154 (SPECIAL-USE, CREATE-SPECIAL-USE), 6851 (MOVE), 7888 (LITERAL+, LITERAL-). Searching: 4731
-//! (ESEARCH), 5032 (WITHIN), 5182 (SEARCHRES), 5256 (SORT, THREAD), 5267 (CONTEXT, ESORT), 5466 (FILTERS), 5957
-//! (SORT=DISPLAY), 6203 (SEARCH=FUZZY), 7377 (MULTISEARCH), 9394 (PARTIAL). Messages: 3502 (MULTIAPPEND), 3516
-//! (BINARY), 4467 and 5524 (URLAUTH), 4469 (CATENATE), 5092 (URLs), 6855 (APPEND with UTF8), 7162 (CONDSTORE,
-//! QRESYNC), 8474 (OBJECTID), 8508 (REPLACE), 8514 (SAVEDATE), 8970 (PREVIEW), 9586 (UIDFETCH), X-GM-EXT-1. What is
-//! not known is kept as typed unknowns with their spans.
+//! All of it in both directions. What a server does about an extension is its owner's; which of them it offers, too.
+//!
+//! | what | RFCs | module |
+//! | --- | --- | --- |
+//! | the base | 3501, 9051; 4466 (shapes of extensions) | [`command`], [`response`], [`extension`] |
+//! | capabilities, codes | 5530 (response codes), 9585 (INPROGRESS), 9738 (MESSAGELIMIT), 9698 (JMAPACCESS) | [`capability`], [`code`] |
+//! | referrals | 2193 (mailboxes), 2221 (logins) | [`code`], [`list`] |
+//! | session | 2177 (IDLE), 2971 (ID), 4959 (SASL-IR), 4978 (COMPRESS), 5161 (ENABLE), 7888 (LITERAL+, LITERAL-), 8437 (UNAUTHENTICATE) | [`login`], [`id`], [`compress`], [`encode`] |
+//! | languages | 5255 (LANGUAGE, COMPARATOR, I18NLEVEL), 6855 (UTF8=ACCEPT, UTF8=ONLY) | [`language`], [`mailbox`] |
+//! | mailboxes | 2342 (NAMESPACE), 3348 (CHILDREN), 5258 (LIST-EXTENDED), 5819 (LIST-STATUS), 6154 (SPECIAL-USE), 8440 (LIST-MYRIGHTS), 9590 (LIST-METADATA) | [`list`], [`namespace`], [`create`] |
+//! | their state | 7889 (APPENDLIMIT), 8438 (STATUS=SIZE), 5465 (NOTIFY) | [`status`], [`select`], [`notify`] |
+//! | their properties | 4314 (ACL, RIGHTS=), 2087 and 9208 (QUOTA), 5464 (METADATA), draft-daboo-imap-annotatemore-05 | [`acl`], [`quota`], [`metadata`], [`annotation`] |
+//! | searching | 4731 (ESEARCH), 5032 (WITHIN), 5182 (SEARCHRES), 5256 (SORT, THREAD), 5267 (CONTEXT, ESORT), 5466 (FILTERS), 5957 (SORT=DISPLAY), 6203 (SEARCH=FUZZY), 7377 (MULTISEARCH), 9394 (PARTIAL) | [`search`], [`partial`] |
+//! | messages | 3516 (BINARY), 8474 (OBJECTID), 8514 (SAVEDATE), 8970 (PREVIEW), X-GM-EXT-1 | [`fetch`], [`store`], [`object_id`], [`label`] |
+//! | coming and going | 3502 (MULTIAPPEND), 3691 (UNSELECT), 4315 (UIDPLUS), 4469 (CATENATE), 6851 (MOVE), 8508 (REPLACE) | [`append`], [`catenate`], [`replace`], [`copy`] |
+//! | synchronising | 7162 (CONDSTORE, QRESYNC), 9586 (UIDONLY) | [`modseq`], [`select`], [`vanished`], [`response`] |
+//! | URLs | 4467 (URLAUTH), 5092, 5524 (URLAUTH=BINARY) | [`url`], [`urlauth`] |
+//! | a Cyrus cluster | the verbs of its inside, refused to users | [`peer`], [`verb`] |
+//!
+//! Not here: ANNOTATE (RFC 5257), CONVERT (RFC 5259), UIDBATCHES (RFC 10022), the replication protocol of Cyrus. Their
+//! commands and data are read as unknown. How this crate compares with others is told in its README.
 
 #![forbid(unsafe_code)]
 
@@ -195,3 +209,8 @@ pub use url::{
 pub use urlauth::{ResetKey, UrlContent, UrlFound, UrlItem, UrlPart, UrlQuery, UrlRump, UrlText};
 pub use vanished::{Gone, Vanished};
 pub use verb::Verb;
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,16 @@
-//! LOGIN and AUTHENTICATE (RFC 3501 6.2.2, 6.2.3; RFC 4959), ENABLE (RFC 5161).
+//! LOGIN and AUTHENTICATE (RFC 3501 6.2.2, 6.2.3; RFC 4959 section 3).
+//!
+//! ```
+//! use imap_proto::{Command, Mechanism, Parser};
+//! let mut parser = Parser::new();
+//! let tagged = parser.command(b"C01 AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=")?;
+//! let Command::Authenticate(authenticate) = tagged.command else { panic!() };
+//! assert_eq!(authenticate.mechanism, Mechanism::PLAIN);
+//! let Command::Login(login) = parser.command(b"a001 LOGIN SMITH SESAME")?.command else { panic!() };
+//! assert_eq!(login.user, "SMITH");
+//! assert_eq!(format!("{:?}", login.password), "***");
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

@@ -7,6 +7,17 @@
 //! Servers in use send raw UTF-8, and a `&` that begins nothing, where modified UTF-7 belongs. Such a name is read as
 //! the text that it is, if that is let pass, and kept apart from the name that reads the same
 //! ([`MailboxName::is_bare`]).
+//!
+//! ```
+//! use imap_proto::{MailboxName, Parser, Response};
+//! let mut parser = Parser::new();
+//! let line = b"* LIST () \"/\" \"~peter/mail/&U,BTFw-/&ZeVnLIqe-\"";
+//! let Response::List(listed) = parser.response(line)? else { panic!() };
+//! assert_eq!(listed.mailbox.to_utf8(), "~peter/mail/\u{53f0}\u{5317}/\u{65e5}\u{672c}\u{8a9e}");
+//! // A second spelling of the same name is none.
+//! assert!(MailboxName::from_wire(b"&U,BTFw-&ZeVnLIqe-").is_err());
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,12 @@
 //! Mod-sequences (RFC 7162 3.1): the number that every change of a mailbox raises.
+//!
+//! ```
+//! use imap_proto::{FetchItem, ModSeq, Parser, Response};
+//! let mut parser = Parser::new();
+//! let Response::Fetch { items, .. } = parser.response(b"* 1 FETCH (MODSEQ (624140003))")? else { panic!() };
+//! assert!(items.iter().eq([FetchItem::ModSeq(ModSeq::new(624_140_003).unwrap())]));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

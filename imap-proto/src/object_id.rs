@@ -1,4 +1,13 @@
-//! Object identifiers (RFC 8474): names of mailboxes, messages and threads that never change.
+//! Object identifiers (RFC 8474 4, 5, 7): names of mailboxes, messages and threads that never change.
+//!
+//! ```
+//! use imap_proto::{Code, ObjectId, Parser, Response};
+//! let mut parser = Parser::new();
+//! let line = b"3 OK [MAILBOXID (F2212ea87-6097-4256-9d51-71338625)] Completed";
+//! let Response::Tagged { status, .. } = parser.response(line)? else { panic!() };
+//! assert_eq!(status.code, Some(Code::MailboxId(ObjectId::new("F2212ea87-6097-4256-9d51-71338625")?)));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::fmt;
 

@@ -1,4 +1,14 @@
-//! From a frame to views, and to frames that can be kept.
+//! From a frame (RFC 3501 2.2: one command or one response) to views, and to frames that can be kept.
+//!
+//! ```
+//! use imap_proto::{Parser, Response};
+//! let mut parser = Parser::new();
+//! // A malformed command is an error with its place, to be answered BAD; a malformed response is a value.
+//! assert_eq!(parser.command(b"a SELECT INBOX (").unwrap_err().offset, 16);
+//! assert_eq!(parser.response(b"* 23 EXISTS")?, Response::Exists(23));
+//! assert!(matches!(parser.response(b"* 23 EXISTS (")?, Response::Invalid(_)));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,16 @@
 //! Partial ranges (RFC 5267 4.4, RFC 9394): a window of a list of results.
+//!
+//! ```
+//! use imap_proto::search::SearchData;
+//! use imap_proto::{Parser, Response};
+//! let mut parser = Parser::new();
+//! let line = b"* ESEARCH (TAG \"A02\") UID PARTIAL (-1:-100 200:250,252:300)";
+//! let Response::Esearch(found) = parser.response(line)? else { panic!() };
+//! let Some(SearchData::Partial { range, messages: Some(uids) }) = found.data.iter().next() else { panic!() };
+//! assert_eq!(range.first().get(), 1);
+//! assert!(uids.contains(252, 0) && !uids.contains(251, 0));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;

@@ -1,4 +1,14 @@
 //! Responses: status, data, continuation (RFC 3501 7).
+//!
+//! ```
+//! use imap_proto::{Condition, Parser, Response, Text};
+//! let mut parser = Parser::new();
+//! assert_eq!(parser.response(b"* 44 EXPUNGE")?, Response::Expunge(44));
+//! let Response::Tagged { tag, status } = parser.response(b"A222 NO COPY failed: disk is full")? else { panic!() };
+//! assert_eq!((tag.as_bytes(), status.condition), (&b"A222"[..], Condition::No));
+//! assert_eq!(status.text, Text::new("COPY failed: disk is full")?);
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

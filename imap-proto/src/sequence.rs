@@ -3,6 +3,16 @@
 //! A set is ranges and stays ranges: nothing is expanded, sorted or stored, so `1:4294967295` costs what `1` costs
 //! (safety row P8). `*` gets a value only when the owner says what the largest number is, and `$` (RFC 5182) only from
 //! the owner's memory of the last search.
+//!
+//! ```
+//! use imap_proto::{Parser, Response, SequenceSet};
+//! let set = SequenceSet::new("559:*")?;
+//! assert!(set.resolve(557).eq([557..=559])); // RFC 3501 6.4.8: the last message is always in it
+//! let mut parser = Parser::new();
+//! let Response::Search(found) = parser.response(b"* SEARCH 2 84 882")? else { panic!() };
+//! assert!(found.numbers.iter().eq([2, 84, 882]));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::fmt;
 use std::num::NonZeroU32;

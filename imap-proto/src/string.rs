@@ -1,6 +1,20 @@
 //! Strings: `string`, `astring`, `nstring`, the data of a body, free text (RFC 3501 4.3, 9).
 //!
 //! One type stands for the content, whatever form it had or will have on the wire. `nstring` is an `Option` of it.
+//!
+//! ```
+//! use imap_proto::{Command, IString, Parser, Text};
+//! let mut parser = Parser::new();
+//! // An atom, a quoted string and a literal with the same content are the same.
+//! for user in ["FRED", "\"FRED\"", "{4}\r\nFRED"] {
+//!     let frame = format!("A001 LOGIN {user} \"fat man\"");
+//!     let Command::Login(login) = parser.command(frame.as_bytes())?.command else { panic!() };
+//!     assert_eq!(login.user, "FRED");
+//! }
+//! assert!(IString::new("a\0b").is_err());
+//! assert!(Text::new("two\r\nlines").is_err());
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use std::borrow::Cow;
 use std::fmt;
@@ -172,6 +186,15 @@ impl fmt::Debug for Password<'_> {
 }
 
 /// The bytes of a message or of a part of one.
+///
+/// ```
+/// use imap_proto::{Data, Encode, Encoder, Literals};
+/// let mut out = Vec::new();
+/// Data::inline(b"From: Fred\r\n").encode(&mut Encoder::new(&mut out, Literals::Server))?;
+/// assert_eq!(out, b"{12}\r\nFrom: Fred\r\n");
+/// assert_eq!((Data::Nil.len(), Data::inline(b"").len()), (None, Some(0)));
+/// # Ok::<(), imap_proto::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Data<'a> {
     /// `NIL`: there is no such part.

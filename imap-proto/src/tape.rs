@@ -3,6 +3,16 @@
 //! Every piece of grammar implements [`Item`]: `read` takes the tokens of one value off a cursor and leaves the
 //! lists inside it as ranges of the tape, so it costs the same whatever they hold; `check` looks into those lists
 //! too. The parser checks once; what it hands out, and what a kept frame is viewed as later, is only read.
+//!
+//! ```
+//! use imap_proto::{Flag, List, Parser, Response};
+//! let mut parser = Parser::new();
+//! let Response::Flags(read) = parser.response(b"* FLAGS (\\Answered \\Seen)")? else { panic!() };
+//! // Lists are equal by what is in them, be they read or made.
+//! assert_eq!(read, List::of(&[Flag::Answered, Flag::Seen]));
+//! assert_eq!(read.iter().last(), Some(Flag::Seen));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, LiteralId};
 

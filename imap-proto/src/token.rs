@@ -1,8 +1,23 @@
-//! The token tape: one scan over a frame, eight bytes for each word, string, literal and list.
+//! The token tape: one scan over a frame (RFC 3501 sections 4 and 9), eight bytes for each word, string, literal and
+//! list.
 //!
 //! A token is a kind and two numbers, no reference, so a tape can be kept, shared and sent to another thread. Lists
 //! carry the number of tokens inside them, so a reader steps over one without looking in. `scan` fills a tape, `tape`
 //! reads it.
+//!
+//! ```
+//! use imap_proto::{FetchItem, Parser, Response};
+//! let frame = b"* 7 FETCH (UID 1 X-MOOD (good (very)) BODYSTRUCTURE (1 2))";
+//! let mut parser = Parser::new();
+//! let Response::Fetch { items, .. } = parser.response(frame)? else { panic!() };
+//! let mut spans = items.iter().filter_map(|item| match item {
+//!     FetchItem::Unknown(span) | FetchItem::Invalid(span) => Some(span.of(frame)),
+//!     _ => None,
+//! });
+//! assert_eq!(spans.next(), Some(&b"X-MOOD (good (very))"[..]));
+//! assert_eq!(spans.next(), Some(&b"BODYSTRUCTURE (1 2)"[..]));
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, LiteralId};
 

@@ -1,4 +1,4 @@
-//! URLAUTH (RFC 4467, RFC 5524): GENURLAUTH, RESETKEY, URLFETCH and what they are answered with.
+//! URLAUTH (RFC 4467 7 and 8, RFC 5524 3): GENURLAUTH, RESETKEY, URLFETCH and what they are answered with.
 //!
 //! ```
 //! use imap_proto::{Command, Parser, UrlPart};

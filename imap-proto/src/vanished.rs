@@ -1,4 +1,13 @@
 //! VANISHED: messages that are gone, by UID (RFC 7162 3.2.10).
+//!
+//! ```
+//! use imap_proto::{Gone, Parser, Response};
+//! let mut parser = Parser::new();
+//! let Response::Vanished(vanished) = parser.response(b"* VANISHED 405,407,410,425")? else { panic!() };
+//! assert_eq!(vanished.when, Gone::Now);
+//! assert_eq!(vanished.uids.iter().count(), 4);
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 use mail_wire::{InvalidMessage, PeerIncompatible};
 

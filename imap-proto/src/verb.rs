@@ -1,4 +1,4 @@
-//! Verbs: the first word of a command, which is all that a connection reads of it.
+//! Verbs (RFC 3501 section 6): the first word of a command, which is all that a connection reads of it.
 //!
 //! ```
 //! use imap_proto::{Numbering, Verb};

@@ -11,6 +11,24 @@ use crate::tape::{Cursor, Item, List, Node, One};
 use crate::token::{Kind, Shapes, Token};
 
 /// One part of a message, with the parts inside it.
+///
+/// ```
+/// use imap_proto::{BodyPart, FetchItem, Parser, Response};
+/// fn leaves(part: &BodyPart<'_>) -> usize {
+///     match part {
+///         BodyPart::Single(_) => 1,
+///         BodyPart::Multi(multi) => multi.parts.iter().map(|part| leaves(&part)).sum(),
+///     }
+/// }
+/// let mut parser = Parser::new();
+/// // RFC 3501 7.4.2: a text with a file attached.
+/// let line = b"* 1 FETCH (BODY ((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 1152 23)\
+///     (\"TEXT\" \"PLAIN\" (\"NAME\" \"cc.diff\") \"<960723163407@cac>\" \"patch\" \"BASE64\" 4554 73) \"MIXED\"))";
+/// let Response::Fetch { items, .. } = parser.response(line)? else { panic!() };
+/// let Some(FetchItem::Body(body)) = items.iter().next() else { panic!() };
+/// assert_eq!(leaves(&body.value().unwrap()), 2);
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
 // Parts are made on the stack one at a time while a tape is walked, and never stored.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,19 @@ use crate::tape::{Cursor, Item, List, Node, One};
 use crate::token::{Kind, Span};
 
 /// What a server says of a message.
+///
+/// ```
+/// use imap_proto::{FetchItem, Parser, Response};
+/// let mut parser = Parser::new();
+/// let line = b"* 2 FETCH (RFC822.SIZE many UID 9 BODY[1]<0> {5}\r\nhello)";
+/// let Response::Fetch { items, .. } = parser.response(line)? else { panic!() };
+/// let items: Vec<_> = items.iter().collect();
+/// assert!(matches!(items[0], FetchItem::Invalid(_)));
+/// assert_eq!(items[1], FetchItem::Uid(9));
+/// let FetchItem::Section { origin: Some(0), data, .. } = items[2] else { panic!() };
+/// assert_eq!(data.to_bytes().as_deref(), Some(&b"hello"[..]));
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchItem<'a> {

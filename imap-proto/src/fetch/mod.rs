@@ -1,4 +1,27 @@
 //! FETCH, both ways (RFC 3501 6.4.5, 7.4.2): what a client asks of a message and what a server says of it.
+//!
+//! ```
+//! use imap_proto::{BodyPart, FetchItem, Parser, PartKind, Response};
+//! let mut parser = Parser::new();
+//! let line = b"* 12 FETCH (ENVELOPE (\"Wed, 17 Jul 1996 02:23:25 -0700\" \"minutes\" \
+//!     ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) NIL NIL NIL NIL NIL NIL \"<B27397@cac>\") \
+//!     BODY (\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3028 92))";
+//! let Response::Fetch { message: 12, items } = parser.response(line)? else { panic!() };
+//! for item in items.iter() {
+//!     match item {
+//!         FetchItem::Envelope(envelope) => {
+//!             let from = envelope.value().unwrap().from.iter().next().unwrap();
+//!             assert_eq!(from.host.unwrap(), "cac.washington.edu");
+//!         }
+//!         FetchItem::Body(body) => {
+//!             let Some(BodyPart::Single(part)) = body.value() else { panic!() };
+//!             assert_eq!((part.octets, part.kind), (3028, PartKind::Text { lines: 92 }));
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! # Ok::<(), imap_proto::InvalidMessage>(())
+//! ```
 
 mod attribute;
 mod body;

@@ -1,5 +1,5 @@
-//! MULTISEARCH (RFC 7377): the ESEARCH command, which searches several mailboxes and selects none. It is answered by UIDs,
-//! one [`Esearch`](crate::Esearch) for each mailbox in which something was found.
+//! MULTISEARCH (RFC 7377 section 2): the ESEARCH command, which searches several mailboxes and selects none. It is
+//! answered by UIDs, one [`Esearch`](crate::Esearch) for each mailbox in which something was found.
 //!
 //! ```
 //! use imap_proto::{Command, Parser, Response, SearchSource};
