@@ -6,6 +6,14 @@
 
 /// Limits of the grammar. Every one is a count; passing one makes a command invalid, and the part of a response
 /// that it concerns.
+///
+/// ```
+/// use imap_proto::{Limits, Parser};
+/// let strangers = Limits::before_login();
+/// let deep = format!("a SEARCH {}ALL{}", "(".repeat(9), ")".repeat(9));
+/// assert!(Parser::with_limits(strangers).command(deep.as_bytes()).is_err());
+/// assert!(Parser::with_limits(Limits::default()).command(deep.as_bytes()).is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Levels of parentheses, and of `NOT` and `OR` in a search. At most [`DEPTH_CEILING`](Self::DEPTH_CEILING).

@@ -27,6 +27,17 @@ use crate::tape::{Cursor, Item, Node};
 use crate::token::Kind;
 
 /// The content of a string. Any bytes but NUL; no character set is implied.
+///
+/// ```
+/// use imap_proto::{IString, Parser, Response};
+/// let mut parser = Parser::new();
+/// let Response::Id(id) = parser.response(br#"* ID ("name" "a \"b\" c")"#)? else { panic!() };
+/// let name = id.fields.unwrap().iter().next().unwrap().value.unwrap();
+/// assert_eq!(name.as_plain(), None); // the backslashes are still there
+/// assert_eq!(name.to_utf8().as_deref(), Some("a \"b\" c"));
+/// assert_eq!(name, IString::new("a \"b\" c")?);
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct IString<'a> {
     raw: &'a [u8],

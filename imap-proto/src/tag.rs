@@ -10,6 +10,15 @@ use crate::string::IString;
 use crate::tape::{Cursor, Item};
 
 /// A tag: ASTRING-CHARs without `+`, up to [`BYTES_MAX`](Self::BYTES_MAX) of them.
+///
+/// ```
+/// use imap_proto::{Parser, Tag};
+/// let frame = b"a7 SELECT (";
+/// assert!(Parser::new().command(frame).is_err());
+/// assert_eq!(Tag::of_frame(frame), Some(Tag::new("a7")?)); // to answer: a7 BAD
+/// assert_eq!(Tag::of_frame(b"* SELECT INBOX"), None);
+/// # Ok::<(), imap_proto::InvalidMessage>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tag<'a>(&'a [u8]);
 

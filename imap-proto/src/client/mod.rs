@@ -55,7 +55,7 @@
 //! client.receive(b"A1 OK [CAPABILITY IMAP4rev1 IDLE] welcome\r\n", now);
 //! assert!(matches!(client.poll_event()?, Some(Event::Tagged(..))));
 //! assert!(client.capabilities().unwrap().has("IDLE"));
-//! client.command(&Command::Select(MailboxName::new("INBOX")?))?;
+//! client.command(&Command::Select(MailboxName::new("INBOX")?.into()))?;
 //! assert_eq!(client.poll_transmit().unwrap(), "A2 SELECT INBOX\r\n");
 //! client.receive(b"* 172 EXISTS\r\nA2 OK done\r\n", now);
 //! let Some(Event::Untagged(data)) = client.poll_event()? else { panic!("expected data") };

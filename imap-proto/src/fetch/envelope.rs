@@ -9,6 +9,21 @@ use crate::tape::{Cursor, Item, List};
 use crate::token::Shapes;
 
 /// The envelope of a message: fields of its header, as the server parsed them. An empty address list is `NIL`.
+///
+/// ```
+/// use imap_proto::{Address, Encode, Encoder, Envelope, IString, List, Literals};
+/// let from = [Address {
+///     mailbox: Some(IString::new("gray")?),
+///     host: Some(IString::new("cac.washington.edu")?),
+///     ..Address::default()
+/// }];
+/// let envelope = Envelope { subject: Some(IString::new("minutes")?), from: List::of(&from), ..Envelope::default() };
+/// let mut out = Vec::new();
+/// envelope.encode(&mut Encoder::new(&mut out, Literals::Server))?;
+/// let wire = r#"(NIL "minutes" ((NIL NIL "gray" "cac.washington.edu")) NIL NIL NIL NIL NIL NIL NIL)"#;
+/// assert_eq!(out, wire.as_bytes());
+/// # Ok::<(), imap_proto::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Envelope<'a> {
     /// `Date`, unparsed.

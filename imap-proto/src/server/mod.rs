@@ -7,9 +7,9 @@
 //! `+` before a synchronising literal, bad syntax. What depends on mailboxes or accounts is an [`Event`].
 //!
 //! **One mutation, then drain**, as the crate page of `mail_wire` puts it. Pipelined commands wait in the input
-//! buffer: the next one is not looked at before the last one's [`Ticket`] came back with its reply. A ticket that
-//! is dropped is noticed at the next poll, answered with `NO [SERVERBUG]` and reported as [`Event::Misuse`]; the
-//! session goes on, since the fault is not the client's.
+//! buffer: the next one is not looked at before the last one's [`Ticket`](mail_wire::Ticket) came back with its reply. A
+//! ticket that is dropped is noticed at the next poll, answered with `NO [SERVERBUG]` and reported as
+//! [`Event::Misuse`]; the session goes on, since the fault is not the client's.
 //!
 //! # The message of an APPEND
 //!
