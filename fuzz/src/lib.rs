@@ -17,6 +17,10 @@
 
 pub mod corpus;
 pub mod imap;
+pub mod mupdate;
+pub mod pop3;
+pub mod smtp;
+mod story;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -29,6 +33,17 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("imap_split", imap::split),
     ("imap_client", imap::client),
     ("imap_server", imap::server),
+    ("smtp_round_trip", smtp::round_trip),
+    ("smtp_client", smtp::client),
+    ("smtp_server", smtp::server),
+    ("lmtp_client", smtp::lmtp_client),
+    ("lmtp_server", smtp::lmtp_server),
+    ("pop3_round_trip", pop3::round_trip),
+    ("pop3_client", pop3::client),
+    ("pop3_server", pop3::server),
+    ("mupdate_round_trip", mupdate::round_trip),
+    ("mupdate_client", mupdate::client),
+    ("mupdate_server", mupdate::server),
 ];
 
 /// The target of this name.

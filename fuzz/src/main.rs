@@ -55,6 +55,8 @@ fn unpack(name: &str, directory: &Path) -> io::Result<()> {
 /// Inputs made of the transcripts that the target's crate is tested with: single frames, or a few lines of one side.
 fn seeds(name: &str) -> io::Result<Vec<Vec<u8>>> {
     let (protocol, kind) = name.split_once('_').unwrap_or((name, ""));
+    // LMTP has the lines of SMTP.
+    let protocol = if protocol == "lmtp" { "smtp" } else { protocol };
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../{protocol}-proto/testdata"));
     let mut seeds = Vec::new();
     for entry in std::fs::read_dir(directory)? {
@@ -65,7 +67,13 @@ fn seeds(name: &str) -> io::Result<Vec<Vec<u8>>> {
         let text = std::fs::read_to_string(path)?;
         let of = |side: char| -> Vec<String> {
             let lines = text.lines().filter(|line| line.starts_with(side));
-            lines.filter_map(|line| Some(line.get(3..)?.replace("<CRLF>", "\r\n"))).collect()
+            let lhlo =
+                |line: String| if name.starts_with("lmtp") { line.replace("EHLO", "LHLO") } else { line };
+            lines
+                .filter_map(|line| {
+                    Some(lhlo(line.get(3..)?.replace("<CRLF>", "\r\n").replace("\\r\\n", "\r\n")))
+                })
+                .collect()
         };
         let (client, server) = (of('C'), of('S'));
         match kind {

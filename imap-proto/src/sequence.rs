@@ -118,7 +118,7 @@ impl<'a> SequenceSet<'a> {
     /// [`SequenceSetBuf`](crate::SequenceSetBuf) makes ranges.
     #[must_use]
     pub fn of(ranges: &'a [SequenceRange]) -> Option<Self> {
-        (!ranges.is_empty()).then_some(Self::of_some(ranges))
+        (!ranges.is_empty()).then(|| Self::of_some(ranges))
     }
 
     /// The set of these ranges, which are there.
@@ -585,6 +585,11 @@ mod tests {
         let check = Check::new(&limits);
         assert!(set.check(&check, 0).is_ok() && set.check_assigned(&check, 0).is_err());
         assert!(!SequenceSet::new("1").unwrap().is_saved_result());
+    }
+
+    #[test]
+    fn there_is_no_set_of_no_ranges() {
+        assert!(SequenceSet::of(&[]).is_none());
     }
 
     #[test]

@@ -271,7 +271,18 @@ impl Arguments<'_, '_> {
         }
         match self.0.rest().first() {
             Some(b'"' | b'{') => Ok(self.0.string()?),
-            _ => Ok(Bytes::copy_from_slice(self.0.word())),
+            _ => {
+                let before = self.0.error("atom expected");
+                let word = self.0.word();
+                let is_atom = word
+                    .iter()
+                    .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\' | b'{' | b'(' | b')'));
+                if is_atom && !word.is_empty() {
+                    Ok(Bytes::copy_from_slice(word))
+                } else {
+                    Err(before.into())
+                }
+            }
         }
     }
 }
