@@ -30,7 +30,7 @@ pub fn response(data: &[u8]) {
 
 fn check_memory(parser: &Parser, frame: &[u8]) {
     let held = parser.heap_bytes();
-    assert!(held <= 6 * frame.len() + 256, "{held} bytes for a frame of {}", frame.len());
+    assert!(held <= 6 * frame.len() + 1_024, "{held} bytes for a frame of {}", frame.len());
 }
 
 /// A frame that can be read, and written again, is read as the same.

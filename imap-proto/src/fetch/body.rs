@@ -348,6 +348,8 @@ impl Family {
                     Self::BareMessage
                 }
             }
+            // Servers of RFC 3501 describe it as any other part (RFC 9051 9, `media-message`).
+            MESSAGE if subtype.eq_ignore_ascii_case(b"GLOBAL") && begins_with_list(rest) => Self::Message,
             _ => Self::Basic,
         }
     }

@@ -91,6 +91,30 @@ fn the_session_of_rfc_3501_section_8_says_what_it_says() {
 }
 
 #[test]
+fn a_message_in_utf_8_has_its_envelope_or_is_a_part_like_any_other() {
+    // RFC 9051 9, `media-message`; servers of RFC 3501 do not know it.
+    let envelope = "(NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
+    let text = "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"8BIT\" 10 2)";
+    let described = |more: &str| {
+        let frame =
+            format!("* 1 FETCH (BODYSTRUCTURE (\"MESSAGE\" \"GLOBAL\" NIL NIL NIL \"8BIT\" 300{more}))");
+        response(&frame, |response| {
+            let Response::Fetch { items, .. } = response else { panic!() };
+            let Some(imap_proto::FetchItem::BodyStructure(structure)) = items.iter().next() else { panic!() };
+            let Some(BodyPart::Single(part)) = structure.value() else { panic!() };
+            match part.kind {
+                PartKind::Message { envelope, lines, .. } => {
+                    Some((envelope.value().unwrap().subject.unwrap().to_utf8().unwrap().into_owned(), lines))
+                }
+                _ => None,
+            }
+        })
+    };
+    assert_eq!(described(&format!(" {envelope} {text} 7 NIL")), Some(("inner".to_owned(), 7)));
+    assert_eq!(described(" NIL"), None);
+}
+
+#[test]
 fn a_body_structure_is_a_tree() {
     let lines = transcript("servers.txt");
     let line = lines.iter().find(|line| shown(&line.frame).starts_with("* 3 FETCH (BODYSTRUCTURE")).unwrap();
