@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Inputs longer than this are not kept: what they show, a shorter one shows too.
-pub const INPUT_BYTES_MAX: usize = 600;
+/// Inputs that a file keeps at the most, the shortest: enough to show what was found, little enough to read.
+pub const INPUTS_MAX: usize = 400;
 
 /// The corpus file of a target.
 #[must_use]
@@ -30,14 +30,15 @@ pub fn read(file: &Path) -> io::Result<Vec<Vec<u8>>> {
         .collect()
 }
 
-/// Writes inputs as a corpus file, sorted, each once.
+/// Writes the shortest [`INPUTS_MAX`] of these inputs as a corpus file, sorted, each once.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn write(file: &Path, mut inputs: Vec<Vec<u8>>) -> io::Result<()> {
-    inputs.retain(|input| input.len() <= INPUT_BYTES_MAX);
-    inputs.sort_unstable();
+    inputs.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
     inputs.dedup();
+    inputs.truncate(INPUTS_MAX);
+    inputs.sort_unstable();
     let mut text = String::new();
     for input in inputs {
         let _ = writeln!(text, "{}", input.escape_ascii());

@@ -11,7 +11,7 @@ use fuzzing::{TARGETS, corpus, target};
 const USAGE: &str = "usage: corbie-fuzz unpack|pack TARGET [DIR]
 
   unpack   writes every input of corpus/TARGET.txt, and every seed, as a file of DIR
-  pack     writes the files of DIR, the short ones, as corpus/TARGET.txt
+  pack     writes the files of DIR, the shortest 400, as corpus/TARGET.txt
   DIR      default: target/fuzz/TARGET";
 
 #[allow(clippy::print_stderr)]
