@@ -6,7 +6,9 @@ use bytes::Bytes;
 use imap_proto::server::{AuthFailure, Greeting};
 use imap_proto::{Command, Encode, Encoder, Limits, Literals, Parser, Response, Status, client, server};
 use mail_wire::sasl::{Mechanism, ServerExchange, Step};
-use mail_wire::{Connection, Keep, PlaintextLogin, Ticket, TlsMode};
+use mail_wire::{Keep, PlaintextLogin, Ticket, TlsMode};
+
+use crate::story::{Story, feed, tell_twice};
 
 /// A frame of a client, read under both sets of limits and shown whole.
 pub fn command(data: &[u8]) {
@@ -73,13 +75,9 @@ fn written(value: &impl Encode, literals: Literals) -> Option<Vec<u8>> {
 /// What both sides say and send does not depend on where the input was cut. The first byte chooses the side and the
 /// size of the pieces; the rest is input.
 pub fn split(data: &[u8]) {
-    let Some((&how, input)) = data.split_first() else { return };
-    let piece = usize::from(how >> 1 & 15) + 1;
-    if how & 1 == 0 {
-        assert_eq!(client_story(how, input, piece), client_story(how, input, usize::MAX));
-    } else {
-        assert_eq!(server_story(how, input, piece), server_story(how, input, usize::MAX));
-    }
+    tell_twice(data, |how, input, piece| {
+        if how & 16 == 0 { client_story(how, input, piece) } else { server_story(how, input, piece) }
+    });
 }
 
 /// Bytes of a server to a client that has asked this and that. The first byte chooses what, and the pieces.
@@ -95,66 +93,32 @@ pub fn server(data: &[u8]) {
     server_story(how, input, usize::from(how & 15) + 1);
 }
 
-/// All that a side said and sent.
-type Story = (Vec<String>, Vec<u8>);
-
 fn client_story(how: u8, input: &[u8], piece: usize) -> Story {
-    let now = Instant::now();
     let config = client::Config { tls: TlsMode::Never, ..client::Config::default() };
-    let mut client = client::Connection::new(config, now);
-    let (mut said, mut sent) = (Vec::new(), Vec::new());
-    if how & 32 != 0 {
-        client.receive(b"* PREAUTH [CAPABILITY IMAP4rev1 LITERAL+ IDLE] hi\r\n", now);
-    }
-    let mut asked = false;
-    let mut tagged = 0;
-    // False when the connection has ended.
-    let mut drain = |client: &mut client::Connection| {
-        loop {
-            match client.poll_event() {
-                Ok(None) => return true,
-                Ok(Some(event)) => {
-                    match &event {
-                        client::Event::Ready if !asked => {
-                            asked = true;
-                            ask(client, how);
-                        }
-                        client::Event::Tagged(..) => tagged += 1,
-                        client::Event::SendLiteral { bytes, .. } => {
-                            let body = Bytes::from(vec![b'x'; usize::try_from(*bytes).unwrap()]);
-                            client.literal_chunk(body).unwrap();
-                        }
-                        _ => {}
-                    }
-                    match &event {
-                        client::Event::Piece(client::Piece::Chunk(_, bytes)) => tell_chunk(&mut said, bytes),
-                        event => said.push(format!("{event:?}")),
-                    }
-                }
-                Err(e) => {
-                    said.push(format!("{e:?}"));
-                    assert!(client.is_closing(), "an error ends the connection");
-                    return false;
-                }
+    let mut client = client::Connection::new(config, Instant::now());
+    // A greeting that comes with capabilities spares the client its question.
+    let greeting: &[u8] =
+        if how & 32 == 0 { b"" } else { b"* PREAUTH [CAPABILITY IMAP4rev1 LITERAL+ IDLE] hi\r\n" };
+    let (mut asked, mut tagged) = (false, 0);
+    feed(&mut client, &[greeting, input].concat(), piece, |client, event, story| {
+        match &event {
+            client::Event::Piece(client::Piece::Chunk(_, bytes)) => story.chunk(bytes),
+            event => story.say(event),
+        }
+        match event {
+            client::Event::Ready if !asked => {
+                asked = true;
+                ask(client, how);
             }
-            assert!(tagged <= 2, "two commands were sent");
+            client::Event::Tagged(..) => tagged += 1,
+            client::Event::SendLiteral { bytes, .. } => {
+                let body = Bytes::from(vec![b'x'; usize::try_from(bytes).unwrap()]);
+                client.literal_chunk(body).unwrap();
+            }
+            _ => {}
         }
-    };
-    let mut alive = drain(&mut client);
-    for bytes in input.chunks(piece.min(input.len().max(1))) {
-        if alive {
-            client.receive(bytes, now);
-            alive = drain(&mut client);
-        }
-    }
-    if alive {
-        client.receive_eof();
-        drain(&mut client);
-    }
-    while let Some(bytes) = client.poll_transmit() {
-        sent.extend_from_slice(&bytes);
-    }
-    (said, sent)
+        assert!(tagged <= 2, "two commands were sent");
+    })
 }
 
 /// Two commands, so that replies can come in order and out of it.
@@ -169,130 +133,84 @@ fn ask(client: &mut client::Connection, how: u8) {
 }
 
 fn server_story(how: u8, input: &[u8], piece: usize) -> Story {
-    let now = Instant::now();
     let config = server::Config { plaintext_login: PlaintextLogin::DangerAllow, ..server::Config::default() };
-    let mut owner = Owner {
-        server: server::Connection::new(config, now),
-        said: Vec::new(),
-        keep: if how & 64 == 0 { Keep::Stream } else { Keep::Collect },
-        exchange: None,
-    };
+    let mut server = server::Connection::new(config, Instant::now());
     let greeting =
         if how & 32 == 0 { Greeting::Ok("ready".into()) } else { Greeting::Preauth("ready".into()) };
-    owner.server.greet(greeting).unwrap();
-    let mut alive = owner.drain();
-    for bytes in input.chunks(piece.min(input.len().max(1))) {
-        if !alive {
-            break;
+    server.greet(greeting).unwrap();
+    let mut owner = Owner { keep: if how & 64 == 0 { Keep::Stream } else { Keep::Collect }, exchange: None };
+    let story = feed(&mut server, input, piece, |server, event, story| {
+        match &event {
+            server::Event::Chunk(_, bytes) => story.chunk(bytes),
+            event => story.say(event),
         }
-        owner.server.receive(bytes, now);
-        alive = owner.drain();
-    }
-    if alive {
-        owner.server.receive_eof();
-        owner.drain();
-    }
-    let mut sent = Vec::new();
-    while let Some(bytes) = owner.server.poll_transmit() {
-        sent.extend_from_slice(&bytes);
-    }
-    assert!(sent.ends_with(b"\r\n"), "whole lines are sent: {}", sent.escape_ascii());
-    (owner.said, sent)
-}
-
-/// Chunks of a literal come as the input was cut: they are told as one.
-fn tell_chunk(said: &mut Vec<String>, bytes: &[u8]) {
-    const CHUNK: &str = "chunk ";
-    match said.last_mut() {
-        Some(last) if last.starts_with(CHUNK) => last.push_str(&bytes.escape_ascii().to_string()),
-        _ => said.push(format!("{CHUNK}{}", bytes.escape_ascii())),
-    }
+        owner.answer(server, event);
+    });
+    assert!(story.sent.ends_with(b"\r\n"), "whole lines are sent: {}", story.sent.escape_ascii());
+    story
 }
 
 /// Decides as a server with one account and no mail would.
 struct Owner {
-    server: server::Connection,
-    said: Vec<String>,
     keep: Keep,
     exchange: Option<ServerExchange>,
 }
 
 impl Owner {
-    /// Answers until nothing is left; false when the connection has ended.
-    fn drain(&mut self) -> bool {
-        loop {
-            match self.server.poll_event() {
-                Ok(None) => return true,
-                Ok(Some(event)) => {
-                    match &event {
-                        server::Event::Chunk(_, bytes) => tell_chunk(&mut self.said, bytes),
-                        event => self.said.push(format!("{event:?}")),
-                    }
-                    self.answer(event);
-                }
-                Err(e) => {
-                    self.said.push(format!("{e:?}"));
-                    assert!(self.server.is_closing(), "an error ends the connection");
-                    return false;
-                }
-            }
-        }
-    }
-
-    fn answer(&mut self, event: server::Event) {
+    fn answer(&mut self, server: &mut server::Connection, event: server::Event) {
         use server::Event;
         match event {
             Event::Command(ticket, command) => {
                 match command.view().command {
-                    Command::Idle => return self.server.idle_begin(ticket).unwrap(),
+                    Command::Idle => return server.idle_begin(ticket).unwrap(),
                     Command::Select(_) | Command::Examine(_) => {
-                        self.server.set_selected().unwrap();
-                        self.server.untagged(&Response::Exists(3)).unwrap();
+                        server.set_selected().unwrap();
+                        server.untagged(&Response::Exists(3)).unwrap();
                     }
-                    Command::Close | Command::Unselect => self.server.set_unselected().unwrap(),
+                    Command::Close | Command::Unselect => server.set_unselected().unwrap(),
                     _ => {}
                 }
-                self.done(ticket);
+                done(server, ticket);
             }
-            Event::Login(ticket, who) => self.verdict(ticket, who.password.expose() == b"secret"),
+            Event::Login(ticket, who) => verdict(server, ticket, who.password.expose() == b"secret"),
             Event::Authenticate { ticket, mechanism, initial } => {
                 let mechanism = Mechanism::by_name(mechanism.as_str().as_bytes()).unwrap();
                 let mut exchange = ServerExchange::new(mechanism);
-                let step = exchange.start(initial.as_ref().map(|i| i.expose().as_slice()));
+                let result = exchange.start(initial.as_ref().map(|i| i.expose().as_slice()));
                 self.exchange = Some(exchange);
-                self.step(ticket, step);
+                step(server, ticket, result);
             }
             Event::AuthResponse(ticket, response) => {
-                let step = self.exchange.as_mut().unwrap().respond(response.expose());
-                self.step(ticket, step);
+                let result = self.exchange.as_mut().unwrap().respond(response.expose());
+                step(server, ticket, result);
             }
             Event::Offer(offer) if offer.bytes() > 100 => {
-                self.server.refuse(offer, &Status::no("Too large")).unwrap();
+                server.refuse(offer, &Status::no("Too large")).unwrap();
             }
-            Event::Offer(offer) => self.server.accept(offer, self.keep).unwrap(),
-            Event::IdleDone(ticket) => self.done(ticket),
+            Event::Offer(offer) => server.accept(offer, self.keep).unwrap(),
+            Event::IdleDone(ticket) => done(server, ticket),
             Event::Misuse(e) => panic!("{e:?}"),
             _ => {}
         }
     }
+}
 
-    fn done(&mut self, ticket: Ticket) {
-        self.server.reply(ticket, &Status::ok("Done")).unwrap();
+fn done(server: &mut server::Connection, ticket: Ticket) {
+    server.reply(ticket, &Status::ok("Done")).unwrap();
+}
+
+fn step(server: &mut server::Connection, ticket: Ticket, step: Result<Step, mail_wire::InvalidMessage>) {
+    match step {
+        Ok(Step::Challenge(challenge)) => server.challenge(ticket, challenge).unwrap(),
+        Ok(Step::Done(who)) => verdict(server, ticket, who.password.expose() == b"secret"),
+        Err(_) => verdict(server, ticket, false),
     }
+}
 
-    fn step(&mut self, ticket: Ticket, step: Result<Step, mail_wire::InvalidMessage>) {
-        match step {
-            Ok(Step::Challenge(challenge)) => self.server.challenge(ticket, challenge).unwrap(),
-            Ok(Step::Done(who)) => self.verdict(ticket, who.password.expose() == b"secret"),
-            Err(_) => self.verdict(ticket, false),
-        }
-    }
-
-    fn verdict(&mut self, ticket: Ticket, right: bool) {
-        if right {
-            self.server.auth_ok(ticket, "Logged in".into()).unwrap();
-        } else {
-            self.server.auth_failed(ticket, AuthFailure::Credentials).unwrap();
-        }
+fn verdict(server: &mut server::Connection, ticket: Ticket, right: bool) {
+    if right {
+        server.auth_ok(ticket, "Logged in".into()).unwrap();
+    } else {
+        server.auth_failed(ticket, AuthFailure::Credentials).unwrap();
     }
 }
