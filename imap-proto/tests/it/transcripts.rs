@@ -93,7 +93,7 @@ fn the_session_of_rfc_3501_section_8_says_what_it_says() {
 #[test]
 fn a_message_in_utf_8_has_its_envelope_or_is_a_part_like_any_other() {
     // RFC 9051 9, `media-message`; servers of RFC 3501 do not know it.
-    let envelope = "(NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL NIL)";
+    let envelope = "(NIL \"inner\" NIL NIL NIL NIL NIL NIL NIL NIL)";
     let text = "(\"TEXT\" \"PLAIN\" NIL NIL NIL \"8BIT\" 10 2)";
     let described = |more: &str| {
         let frame =
