@@ -87,6 +87,7 @@ async fn every_search_key_finds_what_it_should() {
     assert!(imap.line().await.starts_with('+'));
     imap.send("gr\u{fc}\u{df}\r\n").await;
     assert_eq!(imap.until("u").await[0], "* SEARCH 1");
+    imap.check("SEARCH CHARSET UTF-8 SUBJECT \"gr\u{fc}\u{df}\"", &["* SEARCH 1"], "OK").await;
     imap.check("SEARCH CHARSET UTF-8 FROM \"j&uuml;\"", &["* SEARCH"], "OK").await;
     imap.check("SEARCH CHARSET KOI8-R ALL", &[], "NO [BADCHARSET]").await;
     imap.check("SEARCH CHARSET us-ascii ALL", &["* SEARCH 1 2 3"], "OK").await;

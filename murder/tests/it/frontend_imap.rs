@@ -387,7 +387,7 @@ async fn a3_an_unknown_user_and_a_wrong_password_read_alike() {
     let murder = Murder::start().await;
     let mut client = murder.connect().await;
     let wrong = client.no("LOGIN alice wrong").await;
-    assert_eq!(client.no("LOGIN nobody wrong").await, wrong);
+    assert_eq!(client.no("LOGIN nobody \"wröng\"").await, wrong);
     assert!(wrong.starts_with("NO [AUTHENTICATIONFAILED]"), "{wrong}");
     // Nor do the nodes' own names lead in here.
     let mut client = murder.connect().await;

@@ -36,7 +36,7 @@ use std::time::Instant;
 
 use imap_proto::server::{Config, Connection, Event, Greeting, StartTls};
 use imap_proto::{
-    Capability, Command, ErrorCode, IString, Id, IdField, List, Numbering, Parsed, Response, kind,
+    Capability, Command, ErrorCode, IString, Id, IdField, List, Numbering, Parsed, Quirk, Response, kind,
 };
 use mail_wire::Ticket;
 use mailstore::store::{Expunges, Watch};
@@ -96,6 +96,8 @@ fn config(limits: &Limits, peer: IpAddr, start_tls: StartTls) -> Config {
         capabilities_after_login: CAPABILITIES.to_vec(),
         ..Config::default()
     };
+    // As at a front-end.
+    config.quirks = config.quirks.with(Quirk::EightBitQuoted);
     config.timeouts.login = limits.login_timeout;
     config.timeouts.idle = limits.idle_timeout;
     config.limits.bad_commands_max = limits.bad_commands_max;

@@ -44,7 +44,7 @@ use imap_proto::client::Event as BackendEvent;
 use imap_proto::server::{Config, Connection, Event, Greeting, Limits, StartTls};
 use imap_proto::{
     Code, Command, ErrorCode, IString, Id, IdField, List, MailboxName, Namespace as Prefix, Namespaces,
-    Parsed, Response, Status, kind,
+    Parsed, Quirk, Response, Status, kind,
 };
 use mail_wire::{Connection as _, FrameLimits, Ticket};
 use tracing::{debug, warn};
@@ -97,6 +97,8 @@ fn config(shared: &Shared, peer: std::net::IpAddr) -> Config {
     let limits = &shared.config.limits;
     let mut config = Config { mechanisms: mechanism_names(), ..Config::default() };
     config.plaintext_login = plaintext_login(peer);
+    // Clients put passwords and search words in UTF-8 between quotes, as no RFC before 6855 lets them.
+    config.quirks = config.quirks.with(Quirk::EightBitQuoted);
     config.start_tls = if shared.acceptor.is_some() { StartTls::Offer } else { StartTls::Off };
     config.timeouts.login = limits.login_timeout;
     config.timeouts.idle = limits.idle_timeout;
